@@ -1,0 +1,1 @@
+"""Facts of the lake: settings, paths, declarations, errors, log format; imports nothing of ours and touches nothing."""

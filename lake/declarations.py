@@ -1,0 +1,97 @@
+"""Reading a YAML declaration, and saying what is wrong with it in one line that helps."""
+
+from collections.abc import Callable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import ValidationError
+
+from lake.errors import UsageError
+
+T = TypeVar("T")
+Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Strict(Loader):  # type: ignore[misc]
+    """Safe YAML in which a key may stand once."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def parse_yaml(text: str, where: str) -> Any:
+    """The content of a YAML text.
+
+    Raises UsageError with line and column.
+    """
+    try:
+        return yaml.load(text, Loader=_Strict)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
+        raise UsageError(f"{where}{place}: {error.problem}") from None
+
+
+def read_yaml(path: Path) -> Any:
+    """The content of a YAML file.
+
+    Raises UsageError when it cannot be read or is no YAML.
+    """
+    try:
+        return parse_yaml(path.read_text(encoding="utf-8"), path.name)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path.name}: cannot be read: {error}") from None
+
+
+def first_problem(validate: Callable[[Any], T], declared: Any, where: str) -> T:
+    """What `validate` makes of the declaration.
+
+    Raises UsageError for its first problem: file, key, what was given, what is allowed.
+    """
+    try:
+        return validate(declared)
+    except ValidationError as error:
+        raise UsageError(f"{where}: {_described(error)}") from None
+
+
+def _described(error: ValidationError) -> str:
+    problems = sorted(error.errors(include_url=False), key=lambda problem: problem["type"] != "extra_forbidden")
+    problem = problems[0]
+    path = [str(part) for part in problem["loc"] if part not in ("rest", "files", "database")]
+    kind, given = problem["type"], problem["input"]
+    if kind == "extra_forbidden":
+        return f"{'.'.join(path)}: no such key{_nearest(error, path)}"
+    if kind == "missing":
+        return f"{'.'.join(path)}: this key is missing"
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        context = problem.get("ctx", {})
+        tag = context.get("discriminator", "'kind'").strip("'")
+        shown = context.get("tag", "nothing")
+        return (
+            f"{'.'.join([*path, tag])}: got {shown!r}, expected one of {context.get('expected_tags', 'the kinds documented')}"
+        )
+    message = problem["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
+    shown = f"got {given!r}, " if isinstance(given, (str, int, float, bool)) or given is None else ""
+    place = f"{'.'.join(path)}: " if path else ""
+    return f"{place}{shown}{message}"
+
+
+def _nearest(error: ValidationError, path: list[str]) -> str:
+    """A hint at the key that was probably meant."""
+    from lake.columns import Column
+    from lake.sources import DatabaseSource, FilesSource, RestSource
+    from lake.tables import Table
+
+    known: set[str] = set()
+    for model in (Column, RestSource, FilesSource, DatabaseSource, Table):
+        known |= {field.alias or name for name, field in model.model_fields.items()}
+    near = get_close_matches(path[-1], known, 1)
+    return f"; did you mean {near[0]!r}?" if near else ""

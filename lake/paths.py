@@ -1,0 +1,84 @@
+"""The only module that builds a path in the lake; every path is a key relative to the lake's root."""
+
+from datetime import UTC, datetime
+
+from ulid import ULID
+
+MANIFEST = "_manifest.json"
+WAREHOUSE = "tables"
+STATE = "state"
+
+
+def run_day(run_id: str) -> str:
+    """Date (UTC) on which the run began, as YYYY-MM-DD: a ULID carries its time."""
+    return datetime.fromtimestamp(ULID.from_str(run_id).timestamp, UTC).strftime("%Y-%m-%d")
+
+
+def raw_source(source: str) -> str:
+    """Folder of all raw runs of a source."""
+    return f"raw/{source}/"
+
+
+def raw_run(source: str, run_id: str) -> str:
+    """Folder of one raw run."""
+    return f"raw/{source}/dt={run_day(run_id)}/run={run_id}/"
+
+
+def manifest(run_folder: str) -> str:
+    """The object whose existence makes a run visible."""
+    return f"{run_folder}{MANIFEST}"
+
+
+def original(run_folder: str, number: int, extension: str) -> str:
+    """What the source sent, byte for byte; numbered in the order of arrival from 1."""
+    return f"{run_folder}original/{number:06d}.{extension}"
+
+
+def decoded(run_folder: str, decoding: str, number: int) -> str:
+    """Decoded rows of original `number` under one decoding."""
+    return f"{run_folder}decoded/{decoding}/{number:06d}.parquet"
+
+
+def decoding_manifest(run_folder: str, decoding: str) -> str:
+    """The object whose existence makes a later decoding of a run visible."""
+    return f"{run_folder}decoded/{decoding}/{MANIFEST}"
+
+
+def source_state(source: str) -> str:
+    """Head, cursor and open runs of a source."""
+    return f"{STATE}/sources/{source}.json"
+
+
+def lease(name: str) -> str:
+    """Who may write a thing now; `name` is like `source/products` or `table/trusted.products`."""
+    return f"{STATE}/leases/{name}.json"
+
+
+def run_record(run_id: str) -> str:
+    """What a run of the lake did."""
+    return f"{STATE}/runs/{run_id}/record.json"
+
+
+def run_plan(run_id: str) -> str:
+    """What a run of the lake was going to build, with pinned inputs and declarations."""
+    return f"{STATE}/runs/{run_id}/plan.json"
+
+
+def table_record(run_id: str, table: str) -> str:
+    """What a run did to one table."""
+    return f"{STATE}/runs/{run_id}/tables/{table}.json"
+
+
+def publication_hint(table: str) -> str:
+    """Where the table's current metadata is, in case the catalog is lost."""
+    return f"{STATE}/publications/{table}.json"
+
+
+def table_folder(table: str, birth: str) -> str:
+    """Folder of a table's files; `birth` tells apart tables that had the same name."""
+    return f"{WAREHOUSE}/{table.replace('.', '/')}-{birth}"
+
+
+def quality_docs() -> str:
+    """Folder of the Data Docs pages."""
+    return "quality/data-docs/"

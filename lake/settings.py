@@ -1,0 +1,157 @@
+"""The only module that reads the environment: every setting of the lake, its default and what it means."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lake.errors import UsageError
+
+HOME = Path(__file__).resolve().parent.parent
+
+#: name -> (default, meaning). The reference in docs/reference/settings.md is generated from this table.
+SETTINGS: dict[str, tuple[str, str]] = {
+    "LAKE_HOME": ("the checkout", "folder that holds `.lake/`, `dist/` and the declarations"),
+    "LAKE_ROOT": ("s3://lake", "where the lake lives: a bucket, or a bucket and a prefix"),
+    "LAKE_S3_ENDPOINT": ("", "address of an S3 server; empty means AWS itself, or the local MinIO once `lake up` ran"),
+    "LAKE_S3_REGION": ("us-east-1", "region used to sign S3 requests"),
+    "LAKE_S3_ACCESS_KEY_ID": ("", "S3 identity; empty means the usual AWS chain (profile, role, AWS_* variables)"),
+    "LAKE_S3_SECRET_ACCESS_KEY": ("", "its secret"),
+    "LAKE_CATALOG": ("sqlite:.lake/catalog.db", "`sqlite:FILE`, `glue`, or `rest:URL`: where table names are kept"),
+    "LAKE_SOURCES": ("ingest/sources", "folder of source declarations"),
+    "LAKE_SPARK_MASTER": ("local[*]", "Spark master of `lake run`"),
+    "LAKE_SPARK_MEMORY": ("2g", "memory of the Spark driver"),
+    "LAKE_SPARK_JARS": ("~/.cache/embalse/jars", "folder of the locked jars (laptop only)"),
+    "LAKE_LEASE_SECONDS": ("60", "a lease whose heartbeat is older than this is free for others"),
+    "LAKE_CRASH_AT": ("", "tests only: `N:before` or `N:after` kills the process at its N-th effect"),
+    "LAKE_CRASH_LOG": ("", "tests only: file that receives one line per effect"),
+    "LAKE_LOG": ("warning", "level of the log on stderr: debug, info, warning or error"),
+    "FAKESTORE_URL": ("the stand-in, once `lake up` ran", "address of the shop's API"),
+    "SHOP_FILES_URL": ("the stand-in, once `lake up` ran", "address of the shop's files"),
+    "SHOP_DATABASE_URL": ("the local MariaDB, once `lake up` ran", "mysql://user:password@host:port/database"),
+}
+
+#: These come from one place together: naming one of them in the environment ignores what `lake up` wrote for the others.
+S3_GROUP = ("LAKE_ROOT", "LAKE_S3_ENDPOINT", "LAKE_S3_REGION", "LAKE_S3_ACCESS_KEY_ID", "LAKE_S3_SECRET_ACCESS_KEY")
+OWN_DEFAULT = ("LAKE_HOME", "FAKESTORE_URL", "SHOP_FILES_URL", "SHOP_DATABASE_URL")
+
+
+class Secret(str):
+    """Text that prints as stars; use it as a str only where it is sent."""
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings of one process, read once at its entry point and passed down."""
+
+    home: Path
+    root: str
+    s3_endpoint: str
+    s3_region: str
+    s3_access_key: str
+    s3_secret_key: Secret = field(repr=False)
+    catalog: str
+    sources: Path
+    spark_master: str
+    spark_memory: str
+    spark_jars: Path
+    lease_seconds: float
+    crash_at: str
+    crash_log: str
+    log_level: str
+    environment: Mapping[str, str] = field(repr=False)
+
+    @property
+    def local(self) -> Path:
+        """Folder of everything the local servers keep."""
+        return self.home / ".lake"
+
+    @property
+    def bucket(self) -> str:
+        """Bucket part of the root."""
+        return self.root.removeprefix("s3://").split("/", 1)[0]
+
+    @property
+    def prefix(self) -> str:
+        """Part of the root behind the bucket, empty or ending with a slash."""
+        rest = self.root.removeprefix("s3://").partition("/")[2].strip("/")
+        return f"{rest}/" if rest else ""
+
+
+def parse_env_file(text: str, where: str) -> dict[str, str]:
+    """Variables of a file of `export NAME='value'` lines, as `lake up` writes it.
+
+    Raises UsageError naming file and line for anything else.
+    """
+    values: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        line = line.strip()
+        if not line or line.startswith("#"):
+            continue
+        name, equals, value = line.removeprefix("export ").partition("=")
+        if not equals or not name.isidentifier():
+            raise UsageError(f"{where}:{number}: got {name!r}, expected export NAME='value'")
+        values[name] = value.strip().strip("'\"")
+    return values
+
+
+def _merged(environ: Mapping[str, str], home: Path) -> dict[str, str]:
+    """The environment laid over what `lake up` wrote; the S3 settings count as one group."""
+    path = home / ".lake" / "env"
+    written = parse_env_file(path.read_text(), ".lake/env") if path.exists() else {}
+    if any(name in environ for name in S3_GROUP):
+        written = {name: value for name, value in written.items() if name not in S3_GROUP}
+    return {**written, **environ}
+
+
+def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Settings from the environment and `.lake/env`.
+
+    Raises UsageError when a value cannot be used.
+    """
+    environ = os.environ if environ is None else environ
+    home = Path(environ.get("LAKE_HOME") or HOME).resolve()
+    values = _merged(environ, home)
+
+    def get(name: str) -> str:
+        default = "" if name in OWN_DEFAULT else SETTINGS[name][0]
+        return values.get(name, default)
+
+    root = get("LAKE_ROOT").rstrip("/")
+    if not root.startswith("s3://") or root == "s3:/":
+        raise UsageError(f"LAKE_ROOT: got {root!r}, expected s3://BUCKET or s3://BUCKET/PREFIX")
+    try:
+        lease_seconds = float(get("LAKE_LEASE_SECONDS"))
+    except ValueError:
+        raise UsageError(f"LAKE_LEASE_SECONDS: got {get('LAKE_LEASE_SECONDS')!r}, expected a number of seconds") from None
+    return Settings(
+        home=home,
+        root=root,
+        s3_endpoint=get("LAKE_S3_ENDPOINT").rstrip("/"),
+        s3_region=get("LAKE_S3_REGION"),
+        s3_access_key=get("LAKE_S3_ACCESS_KEY_ID"),
+        s3_secret_key=Secret(get("LAKE_S3_SECRET_ACCESS_KEY")),
+        catalog=_catalog(get("LAKE_CATALOG"), home),
+        sources=home / get("LAKE_SOURCES"),
+        spark_master=get("LAKE_SPARK_MASTER"),
+        spark_memory=get("LAKE_SPARK_MEMORY"),
+        spark_jars=Path(get("LAKE_SPARK_JARS")).expanduser(),
+        lease_seconds=lease_seconds,
+        crash_at=get("LAKE_CRASH_AT"),
+        crash_log=get("LAKE_CRASH_LOG"),
+        log_level=get("LAKE_LOG"),
+        environment=values,
+    )
+
+
+def _catalog(value: str, home: Path) -> str:
+    """The catalog setting with a relative SQLite file made absolute."""
+    kind, _, place = value.partition(":")
+    if kind == "sqlite" and place:
+        return f"sqlite:{home / place}"
+    if value == "glue" or (kind == "rest" and place):
+        return value
+    raise UsageError(f"LAKE_CATALOG: got {value!r}, expected sqlite:FILE, glue or rest:URL")

@@ -1,0 +1,143 @@
+"""Refined tables: a YAML contract beside a Python function of the same name, read without importing Spark."""
+
+import ast
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.resources.abc import Traversable
+from typing import Annotated, Any
+
+from pydantic import Field, field_validator, model_validator
+
+from lake.columns import Declaration, checked_name, checked_type
+from lake.declarations import first_problem, parse_yaml
+from lake.errors import UsageError
+from lake.expectations import Expectation
+
+
+class TableColumn(Declaration):
+    """A column of a refined table."""
+
+    type: str
+    description: str | None = Field(default=None, description="what it means, with its unit")
+
+    _type = field_validator("type")(checked_type)
+
+
+class Table(Declaration):
+    """The contract of a refined table."""
+
+    description: str = Field(description="one sentence that begins with the grain: `One row per ...`")
+    key: list[str] = Field(min_length=1, description="columns that identify a row")
+    columns: dict[str, TableColumn]
+    expectations: list[Expectation] = []
+    max_shrink: float = Field(
+        default=0.5, ge=0, le=1, description="share of rows a rebuild may lose without a person's consent"
+    )
+
+    @field_validator("columns", mode="before")
+    @classmethod
+    def _long_form(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {name: {"type": column} if isinstance(column, str) else column for name, column in value.items()}
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> "Table":
+        for name in self.columns:
+            checked_name(name)
+        for name in self.key:
+            if name not in self.columns:
+                raise ValueError(f"key: got {name!r}, expected one of {', '.join(self.columns)}")
+        return self
+
+
+@dataclass(frozen=True)
+class Refined:
+    """A refined table as planning sees it: contract, inputs by name, and a hash of its code."""
+
+    name: str
+    contract: Table
+    inputs: tuple[str, ...]
+    code: str
+
+    @property
+    def table(self) -> str:
+        """Full name of the table."""
+        return f"refined.{self.name}"
+
+    @property
+    def declaration(self) -> str:
+        """Hash of the contract without its words."""
+        facts = self.contract.model_dump(mode="json", exclude={"description": True})
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def code_hash(texts: Iterable[str]) -> str:
+    """Hash of Python modules that comments, docstrings and layout do not change."""
+    digest = hashlib.sha256()
+    for text in texts:
+        tree = ast.parse(text)
+        for node in ast.walk(tree):
+            body = getattr(node, "body", None)
+            if isinstance(body, list) and body and isinstance(node, (ast.Module, ast.FunctionDef, ast.ClassDef)):
+                first = body[0]
+                if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+                    del body[0]
+        digest.update(ast.dump(tree).encode())
+    return digest.hexdigest()[:16]
+
+
+def _parameters(name: str, text: str) -> tuple[str, ...]:
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.FunctionDef) and node.name == name:
+            return tuple(argument.arg for argument in node.args.args)
+    raise UsageError(f"jobs/refined/{name}.py: expected a function {name}(...) whose parameters are its input tables")
+
+
+def load_refined(folder: Traversable) -> dict[str, Refined]:
+    """All refined tables of a folder (or of the zip) by name.
+
+    Raises UsageError for the first that is wrong.
+    """
+    files = {entry.name: entry for entry in folder.iterdir()}
+    tables: dict[str, Refined] = {}
+    for filename in sorted(name for name in files if name.endswith(".yaml")):
+        name, where = filename.removesuffix(".yaml"), f"jobs/refined/{filename}"
+        contract = first_problem(Table.model_validate, parse_yaml(files[filename].read_text("utf-8"), where), where)
+        if f"{name}.py" not in files:
+            raise UsageError(f"{where}: expected {name}.py beside it")
+        text = files[f"{name}.py"].read_text("utf-8")
+        tables[name] = Refined(checked_name(name), contract, _parameters(name, text), code_hash([text]))
+    for filename in files:
+        name = filename.removesuffix(".py")
+        if filename.endswith(".py") and not name.startswith("_") and name not in tables:
+            raise UsageError(f"jobs/refined/{filename}: expected {name}.yaml, its contract, beside it")
+    return tables
+
+
+def in_order(sources: Iterable[str], refined: dict[str, Refined]) -> list[Refined]:
+    """The refined tables, each after its inputs.
+
+    Raises UsageError when an input is unknown, two tables share a name, or the tables need each other in a circle.
+    """
+    known = set(sources)
+    both = sorted(known & set(refined))
+    if both:
+        raise UsageError(f"jobs/refined/{both[0]}.yaml: a source is called {both[0]!r} too; names are unique across zones")
+    for table in refined.values():
+        for name in table.inputs:
+            if name not in known and name not in refined:
+                raise UsageError(
+                    f"jobs/refined/{table.name}.py: got input {name!r}, expected one of {', '.join(sorted(known | set(refined)))}"
+                )
+    ordered: list[Refined] = []
+    waiting = dict(refined)
+    while waiting:
+        ready = [t for t in waiting.values() if all(name not in waiting for name in t.inputs)]
+        if not ready:
+            raise UsageError(f"jobs/refined: {', '.join(sorted(waiting))} need each other in a circle")
+        for table in ready:
+            ordered.append(waiting.pop(table.name))
+    return ordered

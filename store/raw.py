@@ -1,0 +1,175 @@
+"""The raw zone of one source: its sequence of visible runs, its open runs, and how a run becomes visible or is swept."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from lake import paths
+from lake.errors import ConflictError, CorruptionError, LockedError
+from store.documents import Document, change_document, decoded, encoded, read_document
+from store.leases import Lease
+from store.manifests import Decoding, Link, Manifest
+from store.objects import Objects
+
+
+def source_state(objects: Objects, source: str) -> Document:
+    """Head, cursor, last look and open runs of a source; empty for a source never pulled.
+
+    A state that was lost is made again from the manifests.
+    """
+    state = read_document(objects, paths.source_state(source))
+    return rebuild_source_state(objects, source) if state is None else state
+
+
+def read_manifest(objects: Objects, key: str) -> Manifest | None:
+    """The manifest of a visible run; None when there is none or the run was given up.
+
+    Raises CorruptionError when the object is no manifest.
+    """
+    found = objects.read(key)
+    if found is None or decoded(found.data, objects.uri(key)).get("state") == "abandoned":
+        return None
+    try:
+        return Manifest.model_validate_json(found.data)
+    except ValueError as error:
+        raise CorruptionError(f"{objects.uri(key)}: no manifest of this lake: {error}") from None
+
+
+def head(objects: Objects, source: str) -> Manifest | None:
+    """The newest visible run of a source."""
+    state = source_state(objects, source)
+    for run in state.get("open", ()):  # a run that was killed between its manifest and the state
+        manifest = read_manifest(objects, paths.manifest(paths.raw_run(source, run)))
+        if manifest and manifest.seq > state.get("head", {"seq": 0})["seq"]:
+            return manifest
+    return read_manifest(objects, state["head"]["manifest"]) if state.get("head") else None
+
+
+def runs_after(objects: Objects, source: str, seq: int, newest: Manifest | None = None) -> list[Manifest]:
+    """All visible runs behind sequence number `seq`, oldest first.
+
+    Raises CorruptionError when a manifest of the chain is gone.
+    """
+    manifest = newest or head(objects, source)
+    found: list[Manifest] = []
+    while manifest and manifest.seq > seq:
+        found.append(manifest)
+        link = manifest.previous
+        if link is None or link.seq <= seq:
+            break
+        manifest = read_manifest(objects, link.manifest)
+        if manifest is None:
+            raise CorruptionError(f"{objects.uri(link.manifest)}: manifest of run {link.seq} of {source} is missing")
+    return found[::-1]
+
+
+def decoding_of(objects: Objects, manifest: Manifest, decoding: str) -> Decoding | None:
+    """The run's decoded rows under the decoding with this hash; None until `lake raw replay` made them."""
+    if manifest.first_decoding.decoding == decoding:
+        return manifest.first_decoding
+    found = objects.read(paths.decoding_manifest(paths.raw_run(manifest.source, manifest.run), decoding))
+    return Decoding.model_validate_json(found.data) if found else None
+
+
+def open_run(objects: Objects, lease: Lease, source: str, run: str) -> None:
+    """Remember that the run has begun, so that whoever comes next can settle it."""
+    lease.check()
+
+    def change(state: Document | None) -> Document:
+        state = state or {}
+        return {**state, "open": [*state.get("open", ()), run]}
+
+    change_document(objects, paths.source_state(source), change)
+
+
+def publish_run(objects: Objects, lease: Lease, manifest: Manifest) -> None:
+    """Make a run visible: its manifest, then the source's head.
+
+    Raises LockedError when the run was given up by another owner meanwhile.
+    """
+    lease.check()
+    try:
+        objects.create(manifest.link.manifest, manifest.model_dump_json(indent=1).encode())
+    except ConflictError:
+        raise LockedError(
+            f"source {manifest.source}: run {manifest.run} was given up by another run; nothing was published"
+        ) from None
+    _advance(objects, manifest, {"cursor": manifest.cursor} if manifest.cursor is not None else {})
+
+
+def look(objects: Objects, lease: Lease, source: str, facts: dict[str, Any]) -> None:
+    """Note that the source was asked and had nothing new."""
+    lease.check()
+    change_document(objects, paths.source_state(source), lambda state: {**(state or {}), **facts})
+
+
+def settle_open_runs(objects: Objects, lease: Lease, source: str) -> list[str]:
+    """Finish what dead runs left: a run with a manifest becomes the head, any other is claimed and its objects removed.
+
+    Returns the runs that were given up. Call it with the source's lease, before a new run is opened.
+    """
+    given_up = []
+    for run in source_state(objects, source).get("open", ()):
+        lease.check()
+        folder = paths.raw_run(source, run)
+        claim = encoded({"state": "abandoned", "run": run})
+        try:
+            objects.create(paths.manifest(folder), claim)
+        except ConflictError:
+            manifest = read_manifest(objects, paths.manifest(folder))
+            if manifest:
+                _advance(objects, manifest, {"cursor": manifest.cursor} if manifest.cursor is not None else {})
+                continue
+        objects.delete(info.key for info in objects.list(folder) if info.key != paths.manifest(folder))
+        change_document(objects, paths.source_state(source), lambda state, run=run: _without(state, run))  # type: ignore[misc]
+        given_up.append(run)
+    return given_up
+
+
+def rebuild_source_state(objects: Objects, source: str) -> Document:
+    """The state from the manifests alone, for when it was lost; returns it."""
+    manifests = sorted(all_manifests(objects, source), key=lambda manifest: manifest.seq)
+
+    def change(state: Document | None) -> Document | None:
+        if state or not manifests:
+            return None
+        newest = manifests[-1]
+        return {"head": newest.link.model_dump(), "cursor": newest.cursor, "open": []}
+
+    return change_document(objects, paths.source_state(source), change) or {}
+
+
+def all_manifests(objects: Objects, source: str) -> Iterator[Manifest]:
+    """Every manifest of a source found by listing, in the order of its key."""
+    for info in objects.list(paths.raw_source(source)):
+        folder, _, name = info.key.rpartition("/")
+        if name == paths.MANIFEST and folder.rpartition("/")[2].startswith("run="):
+            manifest = read_manifest(objects, info.key)
+            if manifest:
+                yield manifest
+
+
+def raw_sources(objects: Objects) -> list[str]:
+    """Names of all sources that have a raw zone."""
+    return [folder.removeprefix("raw/").rstrip("/") for folder in objects.folders("raw/")]
+
+
+def next_link(objects: Objects, source: str) -> tuple[int, Link | None]:
+    """Sequence number of the next run, and the run before it."""
+    newest = head(objects, source)
+    return (newest.seq + 1, newest.link) if newest else (1, None)
+
+
+def _advance(objects: Objects, manifest: Manifest, facts: dict[str, Any]) -> None:
+    def change(state: Document | None) -> Document | None:
+        state = state or {}
+        if (state.get("head") or {"seq": 0})["seq"] >= manifest.seq:
+            return None if manifest.run not in state.get("open", ()) else _without(state, manifest.run)
+        after = {**_without(state, manifest.run), **facts}
+        return {**after, "head": manifest.link.model_dump(), "looked_at": manifest.created_at}
+
+    change_document(objects, paths.source_state(manifest.source), change)
+
+
+def _without(state: Document | None, run: str) -> Document:
+    state = state or {}
+    return {**state, "open": [name for name in state.get("open", ()) if name != run]}
