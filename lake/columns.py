@@ -44,9 +44,7 @@ def checked_name(value: str) -> str:
 class Column(Declaration):
     """One column: its type, where it comes from, and how its text is to be read."""
 
-    type: str = Field(
-        description="string, boolean, tinyint, smallint, int, bigint, float, double, date, timestamp or decimal(p,s)"
-    )
+    type: str = Field(description="string, boolean, tinyint, smallint, int, bigint, float, double, date, timestamp or decimal(p,s)")
     from_: str | None = Field(
         default=None,
         alias="from",

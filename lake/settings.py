@@ -65,6 +65,11 @@ class Settings:
     environment: Mapping[str, str] = field(repr=False)
 
     @property
+    def code(self) -> Path:
+        """Folder of the checkout's code."""
+        return HOME
+
+    @property
     def local(self) -> Path:
         """Folder of everything the local servers keep."""
         return self.home / ".lake"
@@ -107,12 +112,12 @@ def _merged(environ: Mapping[str, str], home: Path) -> dict[str, str]:
     return {**written, **environ}
 
 
-def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """Settings from the environment and `.lake/env`.
+def read_settings(environ: Mapping[str, str] | None = None, overrides: Mapping[str, str] | None = None) -> Settings:
+    """Settings from the environment and `.lake/env`; `overrides` win over both.
 
     Raises UsageError when a value cannot be used.
     """
-    environ = os.environ if environ is None else environ
+    environ = {**(os.environ if environ is None else environ), **(overrides or {})}
     home = Path(environ.get("LAKE_HOME") or HOME).resolve()
     values = _merged(environ, home)
 

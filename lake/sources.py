@@ -27,9 +27,7 @@ class Source(Declaration):
     columns: dict[str, Annotated[Column, Field(description="short form: the type alone")]]
     checks: list[Check] = []
     expectations: list[Expectation] = []
-    max_shrink: float = Field(
-        default=0.5, ge=0, le=1, description="share of keys a snapshot may lose without a person's consent"
-    )
+    max_shrink: float = Field(default=0.5, ge=0, le=1, description="share of keys a snapshot may lose without a person's consent")
 
     _name = field_validator("name")(checked_name)
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
@@ -32,9 +32,7 @@ class Table(Declaration):
     key: list[str] = Field(min_length=1, description="columns that identify a row")
     columns: dict[str, TableColumn]
     expectations: list[Expectation] = []
-    max_shrink: float = Field(
-        default=0.5, ge=0, le=1, description="share of rows a rebuild may lose without a person's consent"
-    )
+    max_shrink: float = Field(default=0.5, ge=0, le=1, description="share of rows a rebuild may lose without a person's consent")
 
     @field_validator("columns", mode="before")
     @classmethod
@@ -96,12 +94,22 @@ def _parameters(name: str, text: str) -> tuple[str, ...]:
     raise UsageError(f"jobs/refined/{name}.py: expected a function {name}(...) whose parameters are its input tables")
 
 
+#: Modules that decide what a trusted table holds.
+TRUSTED_CODE = ("casts.py", "checks.py", "trusted.py")
+
+
+def trusted_code(jobs: Traversable) -> str:
+    """Hash of the code that makes trusted tables."""
+    return code_hash((jobs / name).read_text("utf-8") for name in TRUSTED_CODE)
+
+
 def load_refined(folder: Traversable) -> dict[str, Refined]:
     """All refined tables of a folder (or of the zip) by name.
 
     Raises UsageError for the first that is wrong.
     """
     files = {entry.name: entry for entry in folder.iterdir()}
+    shared = [files[name].read_text("utf-8") for name in sorted(files) if name.startswith("_") and name.endswith(".py")]
     tables: dict[str, Refined] = {}
     for filename in sorted(name for name in files if name.endswith(".yaml")):
         name, where = filename.removesuffix(".yaml"), f"jobs/refined/{filename}"
@@ -109,7 +117,8 @@ def load_refined(folder: Traversable) -> dict[str, Refined]:
         if f"{name}.py" not in files:
             raise UsageError(f"{where}: expected {name}.py beside it")
         text = files[f"{name}.py"].read_text("utf-8")
-        tables[name] = Refined(checked_name(name), contract, _parameters(name, text), code_hash([text]))
+        code = code_hash([text, *shared])
+        tables[name] = Refined(checked_name(name), contract, _parameters(name, text), code)
     for filename in files:
         name = filename.removesuffix(".py")
         if filename.endswith(".py") and not name.startswith("_") and name not in tables:

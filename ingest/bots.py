@@ -1,0 +1,69 @@
+"""Pulls many sources at once: each on its own, those that need others after them, and no failure stops the rest."""
+
+from collections.abc import Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import Any
+
+from ulid import ULID
+
+from ingest.landing import Progress, Pull, pull
+from lake.errors import LakeError, UsageError
+from lake.settings import Settings
+from lake.sources import RestSource
+from store.objects import Objects
+
+AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A source that could not be pulled, and why."""
+
+    source: str
+    error: LakeError
+
+
+def pull_all(
+    sources: dict[str, Any],
+    names: Iterable[str],
+    settings: Settings,
+    objects: Objects | None = None,
+    progress: Progress | None = None,
+    run_id: str | None = None,
+) -> list[Pull | Failure]:
+    """What became of each named source, in the order of the names.
+
+    Raises UsageError when sources need each other in a circle.
+    """
+    objects, run_id = objects or Objects(settings), run_id or str(ULID())
+    wanted = list(dict.fromkeys(names))
+    waiting = {name: needs(sources[name]) & set(wanted) - {name} for name in wanted}
+    found: dict[str, Pull | Failure] = {}
+    running: dict[Future[Pull | Failure], str] = {}
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="bot") as pool:
+        try:
+            while waiting or running:
+                for name in [name for name, needed in waiting.items() if needed <= set(found)]:
+                    del waiting[name]
+                    running[pool.submit(_pulled, name, sources, objects, run_id, progress)] = name
+                if not running:
+                    raise UsageError(f"for_each: {', '.join(sorted(waiting))} need each other in a circle")
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    found[running.pop(future)] = future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return [found[name] for name in wanted]
+
+
+def needs(source: Any) -> set[str]:
+    """The sources whose rows this one asks with."""
+    return {each.source for each in source.for_each.values()} if isinstance(source, RestSource) else set()
+
+
+def _pulled(name: str, sources: dict[str, Any], objects: Objects, run_id: str, progress: Progress | None) -> Pull | Failure:
+    try:
+        return pull(name, sources, objects, run_id, progress)
+    except LakeError as error:
+        return Failure(name, error)

@@ -1,0 +1,1 @@
+"""Raw to trusted to refined: the only folder that imports pyspark."""

@@ -1,0 +1,160 @@
+"""Text to types with care: for every column a value, and the reason why a text is no such value."""
+
+from dataclasses import dataclass
+
+from pyspark.sql import Column as Expr
+from pyspark.sql import functions as F
+
+from lake.columns import DECIMAL, Column
+
+INTEGER_TYPES = ("tinyint", "smallint", "int", "bigint")
+NUMBER = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,4})?$"
+ISO_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+ISO_LOCAL = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6}0*)?)?$"
+ISO_INSTANT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6}0*)?)?(Z|[+-][0-9]{2}:?[0-9]{2})$"
+#: How far clocks are moved anywhere in the IANA database since 1970, in minutes.
+CLOCK_CHANGES = (30, 60, 120)
+
+
+@dataclass(frozen=True)
+class Cast:
+    """What a text becomes: `value`, null when it cannot, and `fault`, the reason or null."""
+
+    value: Expr
+    fault: Expr
+
+
+def cast(text: Expr, column: Column) -> Cast:
+    """The text as the column's type; null stays null without a fault.
+
+    A fault is a text that is no such value, or a value that would lose digits, overflow, become infinite, or name an
+    instant that a zone does not have or has twice.
+    """
+    if column.type == "string":
+        return Cast(text, F.lit(None).cast("string"))
+    if column.type == "boolean":
+        return _boolean(text)
+    if column.type in INTEGER_TYPES:
+        return _integer(text, column.type)
+    if column.type in ("float", "double"):
+        return _floating(text, column.type)
+    if column.type == "date":
+        return _date(text, column)
+    if column.type == "timestamp":
+        return _timestamp(text, column)
+    return _decimal(text, column.type)
+
+
+def _judged(text: Expr, value: Expr, *faults: tuple[Expr, str]) -> Cast:
+    """The value where no fault applies; the first that does gives the reason."""
+    reason = F.lit(None).cast("string")
+    for condition, message in reversed(faults):
+        reason = F.when(condition, F.lit(message)).otherwise(reason)
+    reason = F.when(text.isNotNull(), reason)
+    return Cast(F.when(reason.isNull(), value), reason)
+
+
+def _boolean(text: Expr) -> Cast:
+    lower = F.lower(F.trim(text))
+    return _judged(text, lower == "true", (~lower.isin("true", "false"), "expected true or false"))
+
+
+def _integer(text: Expr, type_: str) -> Cast:
+    trimmed = F.trim(text)
+    value = trimmed.try_cast(type_)
+    return _judged(
+        text,
+        value,
+        (~trimmed.rlike(r"^[+-]?[0-9]+$"), f"expected a whole number ({type_})"),
+        (value.isNull(), f"out of range for {type_}"),
+    )
+
+
+def _floating(text: Expr, type_: str) -> Cast:
+    trimmed = F.trim(text)
+    value = trimmed.try_cast(type_)
+    has_digits = F.regexp_extract(trimmed, r"^[^eE]*", 0).rlike("[1-9]")
+    return _judged(
+        text,
+        value,
+        (~trimmed.rlike(NUMBER), f"expected a number ({type_})"),
+        (F.abs(value) == float("inf"), f"out of range for {type_}"),
+        ((value == 0) & has_digits, f"too small for {type_}"),
+    )
+
+
+def _decimal(text: Expr, type_: str) -> Cast:
+    match = DECIMAL.fullmatch(type_)
+    scale = int(match[2]) if match else 0
+    trimmed = F.trim(text)
+    whole = F.regexp_extract(trimmed, r"^[+-]?([0-9]*)", 1)
+    fraction = F.regexp_extract(trimmed, r"\.([0-9]*)", 1)
+    exponent = F.coalesce(F.regexp_extract(trimmed, r"[eE]([+-]?[0-9]+)$", 1).try_cast("int"), F.lit(0))
+    digits = F.concat(whole, fraction)
+    spare_zeros = F.length(digits) - F.length(F.regexp_replace(digits, "0+$", ""))
+    needed_scale = F.length(fraction) - exponent - spare_zeros
+    value = trimmed.try_cast(type_)
+    return _judged(
+        text,
+        value,
+        (~trimmed.rlike(NUMBER), f"expected a number ({type_})"),
+        (digits.rlike("[1-9]") & (needed_scale > scale), f"more than {scale} decimals would be lost ({type_})"),
+        (value.isNull(), f"out of range for {type_}"),
+    )
+
+
+def _date(text: Expr, column: Column) -> Cast:
+    trimmed = F.trim(text)
+    if column.format:
+        value = F.try_to_timestamp(trimmed, F.lit(column.format)).cast("date")
+        again = F.date_format(value, column.format) == trimmed
+        return _judged(text, value, (value.isNull() | ~again, f"expected a date like {column.format}"))
+    value = F.when(trimmed.rlike(ISO_DATE), trimmed.try_cast("date"))
+    return _judged(text, value, (value.isNull(), "expected a date like 2020-12-31"))
+
+
+def _timestamp(text: Expr, column: Column) -> Cast:
+    trimmed = F.trim(text)
+    if column.format in ("epoch_s", "epoch_ms"):
+        return _epoch(text, column.format)
+    if column.format:
+        wall = F.try_to_timestamp(trimmed, F.lit(column.format))
+        if column.zone is None or "X" in column.format or "V" in column.format or "z" in column.format:
+            return _judged(text, wall, (wall.isNull(), f"expected a time like {column.format}"))
+        return _zoned(text, wall, column, f"expected a time like {column.format}")
+    if column.zone is None:
+        value = F.when(trimmed.rlike(ISO_INSTANT), trimmed.try_cast("timestamp"))
+        return _judged(
+            text, value, (value.isNull(), "expected an instant like 2020-12-31T23:59:59Z; declare `zone` for local times")
+        )
+    instant = F.when(trimmed.rlike(ISO_INSTANT), trimmed.try_cast("timestamp"))
+    wall = F.when(trimmed.rlike(ISO_LOCAL), trimmed.try_cast("timestamp"))
+    local = _zoned(text, wall, column, "expected a time like 2020-12-31T23:59:59")
+    fault = F.when(instant.isNull(), local.fault)
+    return Cast(F.coalesce(instant, local.value), fault)
+
+
+def _epoch(text: Expr, unit: str) -> Cast:
+    number = F.trim(text).try_cast("decimal(20,6)")
+    micros = (number * (1_000_000 if unit == "epoch_s" else 1_000)).try_cast("bigint")
+    in_range = micros.between(-62_135_596_800_000_000, 253_402_300_799_999_999)
+    return _judged(
+        text,
+        F.timestamp_micros(micros),
+        (~F.trim(text).rlike(r"^-?[0-9]{1,14}(\.[0-9]{1,6})?$"), f"expected a number ({unit})"),
+        (micros.isNull() | ~in_range, "outside the years 1 to 9999"),
+    )
+
+
+def _zoned(text: Expr, wall: Expr, column: Column, expected: str) -> Cast:
+    """The instant at which clocks of the zone showed `wall` (a UTC timestamp that holds the local reading)."""
+    zone = column.zone or "UTC"
+    guess = F.to_utc_timestamp(wall, zone)
+    shifted = [guess + F.expr(f"interval {sign}{minutes} minutes") for minutes in CLOCK_CHANGES for sign in ("", "-")]
+    fits = [F.when(F.from_utc_timestamp(moment, zone) == wall, moment) for moment in [guess, *shifted]]
+    earliest, latest = F.least(*fits), F.greatest(*fits)
+    value = latest if column.on_overlap == "later" else earliest
+    faults = [(wall.isNull(), expected), (earliest.isNull(), f"clocks in {zone} never showed this time")]
+    if column.on_overlap == "fault":
+        faults.append((earliest != latest, f"clocks in {zone} showed this time twice; declare on_overlap"))
+    return _judged(text, value, *faults)

@@ -1,0 +1,177 @@
+"""The gate of a table: metrics in one Spark pass, judged as a Great Expectations suite, shown as Data Docs."""
+
+import math
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import Column as Expr
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from lake.errors import GateError
+from lake.expectations import Expectation, Fresh, Holds, NotNull, References, RowCount, Total, Unique
+
+Reader = Callable[[str], DataFrame]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number about a table and the bounds it must keep."""
+
+    name: str
+    rule: str
+    low: float | None
+    high: float | None
+    expression: Expr | None = None
+    measure: Callable[[DataFrame], float] | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """One judged expectation, as `meta.quality_results` keeps it."""
+
+    run_id: str
+    table_name: str
+    expectation: str
+    rule: str
+    observed: float | None
+    low: float | None
+    high: float | None
+    success: bool
+    judged_at: datetime
+
+
+def metric(expectation: Expectation, read: Reader) -> Metric:
+    """The number that an expectation is about, and its bounds."""
+    rule = expectation.rule
+    if isinstance(expectation, RowCount):
+        return Metric("rows", rule, expectation.min, expectation.max, F.count("*"))
+    if isinstance(expectation, Unique):
+        doubled = F.count("*") - F.count_distinct(F.struct(*expectation.columns))
+        return Metric(f"rows that share ({', '.join(expectation.columns)})", rule, 0, 0, doubled)
+    if isinstance(expectation, NotNull):
+        nulls = F.count(F.when(F.greatest(F.lit(False), *(F.col(name).isNull() for name in expectation.columns)), 1))
+        return Metric(f"rows without {' or '.join(expectation.columns)}", rule, 0, 0, nulls)
+    if isinstance(expectation, Holds):
+        return Metric(f"rows against {expectation.equation}", rule, 0, 0, F.count(F.when(~F.expr(expectation.equation), 1)))
+    if isinstance(expectation, Total):
+        return Metric(
+            f"{expectation.equation} holds", rule, 1, 1, F.coalesce(F.expr(expectation.equation), F.lit(False)).cast("int")
+        )
+    if isinstance(expectation, Fresh):
+        age = (
+            F.unix_micros(F.current_timestamp()) - F.unix_micros(F.max(F.col(expectation.column).cast("timestamp")))
+        ) / 3_600_000_000
+        return Metric(f"hours since the newest {expectation.column}", rule, None, expectation.hours, age)
+    return Metric(
+        f"{expectation.column} not in {expectation.table}.{expectation.to}",
+        rule,
+        0,
+        0,
+        measure=_unreferenced(expectation, read),
+    )
+
+
+def _unreferenced(expectation: References, read: Reader) -> Callable[[DataFrame], float]:
+    def measure(frame: DataFrame) -> float:
+        known = read(expectation.table).select(F.col(expectation.to).alias("_known")).distinct()
+        named = frame.select(F.col(expectation.column).alias("_named")).where("_named is not null")
+        return float(named.join(known, F.col("_named") == F.col("_known"), "left_anti").count())
+
+    return measure
+
+
+def measured(frame: DataFrame, metrics: Sequence[Metric]) -> dict[str, float]:
+    """The value of each metric by name; one Spark pass for all that are aggregates."""
+    aggregates = [m.expression.cast("double").alias(m.name) for m in metrics if m.expression is not None]
+    row = frame.agg(*aggregates).first() if aggregates else None
+    values = {name: math.nan if value is None else float(value) for name, value in (row.asDict() if row else {}).items()}
+    return values | {m.name: m.measure(frame) for m in metrics if m.measure is not None}
+
+
+@dataclass
+class Gate:
+    """Judges tables with one Great Expectations context and remembers every result."""
+
+    run_id: str
+    results: list[Result] = field(default_factory=list)
+    _context: Any = None
+    _assets: Any = None
+
+    def judge(self, table: str, metrics: Sequence[Metric], values: dict[str, float]) -> list[Result]:
+        """All results of a table's suite.
+
+        Raises GateError that names each expectation that failed, what came and what was allowed.
+        """
+        outcome = self._validated(table, metrics, values)
+        now = datetime.now(UTC)
+        results = []
+        for m in metrics:
+            value = values[m.name]
+            observed = None if math.isnan(value) else value
+            low, high = (None if bound is None else float(bound) for bound in (m.low, m.high))
+            results.append(Result(self.run_id, table, m.name, m.rule, observed, low, high, outcome[m.name], now))
+        self.results.extend(results)
+        failed = [_told(result) for result in results if not result.success]
+        if failed:
+            raise GateError(f"{table}: {'; '.join(failed)}; the table stays as it was")
+        return results
+
+    def write_docs(self, folder: Path) -> None:
+        """The Data Docs of everything judged so far, as HTML files below `folder`."""
+        if self._context is None:
+            return
+        self._context.add_data_docs_site(
+            "lake",
+            {
+                "class_name": "SiteBuilder",
+                "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+                "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(folder)},
+            },
+        )
+        self._context.build_data_docs(site_names=["lake"])
+
+    def _validated(self, table: str, metrics: Sequence[Metric], values: dict[str, float]) -> dict[str, bool]:
+        import great_expectations as gx
+        import pandas as pd
+
+        if self._context is None:
+            self._context = gx.get_context(mode="ephemeral")
+            self._context.variables.progress_bars = {"globally": False}
+            self._assets = self._context.data_sources.add_pandas("lake")
+        suite = gx.ExpectationSuite(name=table)
+        for m in metrics:
+            suite.add_expectation(
+                gx.expectations.ExpectColumnValuesToBeBetween(
+                    column=m.name, min_value=m.low, max_value=m.high, meta={"notes": f"{m.rule}: {m.name}"}
+                )
+                if m.low is not None or m.high is not None
+                else gx.expectations.ExpectColumnToExist(column=m.name)
+            )
+        batch = self._assets.add_dataframe_asset(table).add_batch_definition_whole_dataframe(self.run_id)
+        suite = self._context.suites.add(suite)
+        definition = self._context.validation_definitions.add(gx.ValidationDefinition(name=table, data=batch, suite=suite))
+        checkpoint = self._context.checkpoints.add(gx.Checkpoint(name=table, validation_definitions=[definition]))
+        frame = pd.DataFrame({name: [math.inf if math.isnan(value) else value] for name, value in values.items()})
+        outcome = checkpoint.run(batch_parameters={"dataframe": frame})
+        (result,) = outcome.run_results.values()
+        return {entry.expectation_config.kwargs["column"]: bool(entry.success) for entry in result.results}
+
+
+def _told(result: Result) -> str:
+    low = "" if result.low is None else f"at least {result.low:g}"
+    high = "" if result.high is None else f"at most {result.high:g}"
+    observed = "nothing" if result.observed is None else f"{result.observed:g}"
+    allowed = (
+        f"{result.low:g}" if result.low == result.high and result.low is not None else " and ".join(p for p in (low, high) if p)
+    )
+    return f"{result.expectation}: got {observed}, expected {allowed}"
+
+
+def docs_folder() -> Path:
+    """A fresh folder for Data Docs."""
+    return Path(tempfile.mkdtemp(prefix="lake-docs-"))

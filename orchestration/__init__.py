@@ -1,0 +1,1 @@
+"""When it runs: the plan, the run, the command line."""

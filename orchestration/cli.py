@@ -1,0 +1,88 @@
+"""The command line `lake`: the only module that may import emr and local; it wires them to the verbs."""
+
+import argparse
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+from lake.errors import LakeError
+from orchestration.words import parser
+
+if TYPE_CHECKING:
+    from lake.settings import Settings
+    from local.servers import ServerStatus, Started
+    from orchestration.spark_process import Place
+
+
+class World:
+    """What lies around the lake: servers and the place where Spark runs; each imported when it is asked for."""
+
+    def __init__(self, settings: "Settings") -> None:
+        self.settings = settings
+
+    def place(self) -> "Place":
+        """Where a job runs from here: this laptop, from a package built now."""
+        from emr.package import build_zip
+        from local.spark import driver_options, spark_environment
+        from orchestration.spark_process import Place
+
+        return Place(driver_options(self.settings), spark_environment(self.settings), build_zip())
+
+    def up(self) -> "list[Started]":
+        """Start the local servers."""
+        from local import servers
+
+        return servers.up(self.settings)
+
+    def down(self) -> list[str]:
+        """End the local servers."""
+        from local import servers
+
+        return servers.down(self.settings)
+
+    def servers(self) -> "list[ServerStatus]":
+        """State of the local servers."""
+        from local import servers
+
+        return servers.status(self.settings)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit code of a command."""
+    given = parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        return _called(given)
+    except LakeError as error:
+        print(f"lake {given.verb}: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print(f"lake {given.verb}: stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _called(given: argparse.Namespace) -> int:
+    from lake.log import start_log
+    from lake.settings import read_settings
+    from store import effects
+
+    settings = read_settings()
+    start_log(settings.log_level)
+    effects.arm(settings)
+    module, _, function = given.where.partition(":")
+    code: int = getattr(importlib.import_module(f"orchestration.{module}"), function)(settings, given, World(settings))
+    return code
+
+
+def _terminated(number: int, frame: object) -> NoReturn:
+    raise SystemExit(128 + number)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

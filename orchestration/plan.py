@@ -1,0 +1,183 @@
+"""What a run would build and why, found without Spark: raw runs, code and declarations against what was published."""
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from lake import paths
+from lake.errors import CorruptionError, UsageError
+from lake.planning import Inputs, Wanted, decide
+from lake.settings import Settings
+from lake.sources import RestSource, Source, load_sources
+from lake.tables import Refined, in_order, load_refined, trusted_code
+from store import raw
+from store.catalog import open_catalog, publications, table_metadata
+from store.documents import read_document
+from store.manifests import Manifest
+from store.objects import Objects
+
+Entry = dict[str, Any]
+Published = dict[str, list[dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Declared:
+    """All that is declared: sources, and refined tables each after its inputs."""
+
+    sources: dict[str, Any]
+    refined: dict[str, Refined]
+    trusted_code: str
+
+    def table(self, name: str) -> str:
+        """Full name of the table that an input name means."""
+        return self.sources[name].trusted if name in self.sources else f"refined.{name}"
+
+    def closure(self, names: Iterable[str]) -> tuple[list[str], list[str]]:
+        """The named sources and refined tables with all they need; everything when none is named.
+
+        Raises UsageError that lists the names there are.
+        """
+        wanted = list(names)
+        if not wanted:
+            return list(self.sources), list(self.refined)
+        sources: set[str] = set()
+        refined: set[str] = set()
+        while wanted:
+            name = wanted.pop().removeprefix("trusted.").removeprefix("refined.")
+            if name in self.sources and name not in sources:
+                sources.add(name)
+                wanted += _needed_sources(self.sources[name])
+            elif name in self.refined and name not in refined:
+                refined.add(name)
+                wanted += self.refined[name].inputs
+            elif name not in sources | refined:
+                raise UsageError(f"name: got {name!r}, expected one of {', '.join([*self.sources, *self.refined])}")
+        return [name for name in self.sources if name in sources], [name for name in self.refined if name in refined]
+
+
+def read_declarations(settings: Settings) -> Declared:
+    """Sources and refined tables, validated together.
+
+    Raises UsageError for the first declaration that is wrong.
+    """
+    sources = load_sources(settings.sources)
+    refined = load_refined(files("jobs") / "refined")
+    jobs = files("jobs")
+    return Declared(sources, {table.name: table for table in in_order(sources, refined)}, trusted_code(jobs))
+
+
+def published_tables(settings: Settings, objects: Objects, tables: Iterable[str] | None = None) -> Published:
+    """Publications of each table that exists, newest first.
+
+    Raises CorruptionError when the catalog lost a table that was published.
+    """
+    known = open_catalog(settings).tables()
+    wanted = [table for table in (known if tables is None else tables) if table in known]
+    with ThreadPoolExecutor(8) as pool:
+        metadata = dict(zip(wanted, pool.map(lambda table: table_metadata(objects, known[table]), wanted), strict=True))
+        missing = [table for table in tables or () if table not in known]
+        hints = pool.map(lambda table: read_document(objects, paths.publication_hint(table)), missing)
+        for table, hint in zip(missing, hints, strict=True):
+            if hint:
+                raise CorruptionError(f"catalog: {table} was published and is not in it; `lake catalog rebuild` finds it again")
+    return {table: publications(content) for table, content in metadata.items()}
+
+
+def planned_tables(
+    objects: Objects, declared: Declared, published: Published, sources: list[str], refined: list[str]
+) -> list[Entry]:
+    """One entry per table to look at, each after what it needs; `build` says whether it is to be built, `reason` why."""
+    with ThreadPoolExecutor(8) as pool:
+        heads = dict(zip(sources, pool.map(lambda name: raw.head(objects, name), sources), strict=True))
+    entries: list[Entry] = []
+    for name in _after_references(declared, sources):
+        newest = heads[name]
+        if newest is None:
+            continue
+        entries.append(_trusted_entry(objects, declared, declared.sources[name], newest, published))
+    building = {entry["table"] for entry in entries if entry["build"]}
+    for name in refined:
+        entry = _refined_entry(declared, declared.refined[name], published, building)
+        entries.append(entry)
+        if entry["build"]:
+            building.add(entry["table"])
+    return entries
+
+
+def _trusted_entry(objects: Objects, declared: Declared, source: Source, newest: Manifest, published: Published) -> Entry:
+    inputs: Inputs = {source.name: {"seq": newest.seq, "run": newest.run}}
+    wanted = Wanted(source.declaration, declared.trusted_code, inputs)
+    history = published.get(source.trusted, [])
+    decision = decide(wanted, history)
+    entry = _entry(source.trusted, "trusted", source.name, wanted, decision.build, decision.reason)
+    if decision.build:
+        after = 0 if decision.whole else int(history[0]["inputs"][source.name]["seq"])
+        manifests = raw.runs_after(objects, source.name, after, newest)
+        if decision.whole and source.load == "snapshot":
+            manifests = manifests[-1:]
+        entry |= {"after": after, "runs": [_run(objects, source, manifest) for manifest in manifests]}
+    entry["inputs"] = inputs
+    entry["needs"] = [declared.table(each) for each in _referenced(source)]
+    return entry
+
+
+def _run(objects: Objects, source: Source, manifest: Manifest) -> Entry:
+    """What the job needs to know of a raw run."""
+    decoding = raw.decoding_of(objects, manifest, source.decoding)
+    if decoding is None:
+        raise CorruptionError(
+            f"{source.name}: run {manifest.run} is not decoded as declared now; `lake raw replay {source.name}` does it"
+        )
+    return {
+        "run": manifest.run,
+        "seq": manifest.seq,
+        "created_at": manifest.created_at,
+        "rows": decoding.rows,
+        "objects": [each.key for each in decoding.objects],
+    }
+
+
+def _refined_entry(declared: Declared, table: Refined, published: Published, building: set[str]) -> Entry:
+    inputs = [declared.table(name) for name in table.inputs]
+    pins = {name: _pin(published[name][0]) for name in inputs if published.get(name)}
+    wanted = Wanted(table.declaration, table.code, pins)
+    decision = decide(wanted, published.get(table.table, []))
+    rebuilt = [name for name in inputs if name in building]
+    build = decision.build or bool(rebuilt)
+    reason = f"new input from {', '.join(rebuilt)}" if rebuilt and not decision.whole else decision.reason
+    entry = _entry(table.table, "refined", table.name, wanted, build, reason)
+    entry["inputs"] = inputs
+    entry["needs"] = [*inputs, *(declared.table(name) for name in _referenced(table.contract))]
+    return entry
+
+
+def _pin(publication: dict[str, Any]) -> dict[str, Any]:
+    return {"number": publication["number"], "snapshot": publication["snapshot"]}
+
+
+def _entry(table: str, kind: str, name: str, wanted: Wanted, build: bool, reason: str) -> Entry:
+    facts = {"table": table, "kind": kind, "name": name, "build": build, "reason": reason}
+    return {**facts, "declaration": wanted.declaration, "code": wanted.code}
+
+
+def _referenced(contract: Any) -> list[str]:
+    """Tables that a contract's expectations look into."""
+    return [each.table.rpartition(".")[2] for each in contract.expectations if each.rule == "references"]
+
+
+def _needed_sources(source: Source) -> list[str]:
+    asked = [each.source for each in source.for_each.values()] if isinstance(source, RestSource) else []
+    return [*asked, *_referenced(source)]
+
+
+def _after_references(declared: Declared, names: list[str]) -> list[str]:
+    """The sources, each after those its expectations look into; a circle keeps the order of names."""
+    ordered: list[str] = []
+    waiting = list(names)
+    while waiting:
+        ready = [n for n in waiting if all(r not in waiting or r == n for r in _referenced(declared.sources[n]))] or waiting[:1]
+        ordered += ready
+        waiting = [name for name in waiting if name not in ready]
+    return ordered

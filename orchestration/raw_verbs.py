@@ -1,0 +1,57 @@
+"""`lake raw list / verify / replay`: prove and replay the raw zone."""
+
+import argparse
+from dataclasses import asdict
+
+from lake.errors import CorruptionError
+from lake.settings import Settings
+from lake.sources import chosen, load_sources
+from orchestration.progress import size
+from orchestration.views import print_json, print_rows
+from store.objects import Objects
+from store.raw import raw_sources
+
+Given = argparse.Namespace
+
+
+def called(settings: Settings, given: Given) -> int:
+    """Do the action on the named sources, or on all."""
+    objects = Objects(settings)
+    return {"list": _list, "verify": _verify, "replay": _replay}[given.action](settings, objects, given)
+
+
+def _list(settings: Settings, objects: Objects, given: Given) -> int:
+    from ingest.verify import raw_list
+
+    runs = [{"source": source, **run} for source in given.names or raw_sources(objects) for run in raw_list(objects, source)]
+    if given.json:
+        print_json(runs)
+        return 0
+    rows = [(r["source"], r["seq"], r["run"], r["created_at"][:19], f"{r['rows']:,}", r["faults"], size(r["bytes"])) for r in runs]
+    print_rows(("source", "seq", "run", "at", "rows", "faults", "original"), rows)
+    return 0
+
+
+def _verify(settings: Settings, objects: Objects, given: Given) -> int:
+    from ingest.verify import verify
+
+    report = verify(objects, given.names or None)
+    if given.json:
+        print_json(asdict(report))
+    else:
+        for problem in report.problems:
+            print(f"{problem.kind}: {problem.key}: {problem.message}")
+        print(f"{report.runs} runs, {report.objects} objects, {size(report.bytes)} read: {len(report.problems)} problems")
+    return CorruptionError.exit_code if report.problems else 0
+
+
+def _replay(settings: Settings, objects: Objects, given: Given) -> int:
+    from ingest.replay import replay
+
+    sources = load_sources(settings.sources)
+    done = [each for name in chosen(sources, given.names) for each in replay(sources[name], objects)]
+    if given.json:
+        print_json([asdict(each) for each in done])
+        return 0
+    print_rows(("source", "seq", "run", "rows", "faults", ""), [(d.source, d.seq, d.run, d.rows, d.faults, d.outcome) for d in done])
+    return 0

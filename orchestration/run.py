@@ -1,0 +1,153 @@
+"""One run of the lake: ask the sources, plan, build what changed, and record it."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from ulid import ULID
+
+from ingest.bots import Failure, Pull, pull_all
+from ingest.replay import ensure_decoded
+from lake.errors import NothingToDo
+from lake.settings import Settings
+from orchestration.plan import Declared, Entry, planned_tables, published_tables, read_declarations
+from orchestration.spark_process import Place, run_job
+from store import raw
+from store.objects import Objects
+from store.runs import table_records, write_plan, write_record
+
+Tell = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a person asked for."""
+
+    names: list[str] = field(default_factory=list)
+    accept: list[str] = field(default_factory=list)
+    is_ingesting: bool = True
+    fails_on_empty: bool = False
+
+
+def run_lake(settings: Settings, objects: Objects, wish: Wish, place: Callable[[], Place], tell: Tell) -> dict[str, Any]:
+    """The record of the run; its `exit_code` is what the command ends with.
+
+    Raises LakeError when nothing could be planned at all.
+    """
+    started, run_id = time.monotonic(), str(ULID())
+    declared = read_declarations(settings)
+    sources, refined = declared.closure(wish.names)
+    record: dict[str, Any] = {"run": run_id, "verb": "run", "started_at": _now(), "names": wish.names, "accept": wish.accept}
+    pulls = pulled(settings, objects, declared.sources, sources, run_id, tell) if wish.is_ingesting else []
+    record |= {"sources": [pull_facts(pull) for pull in pulls], "asked_seconds": round(time.monotonic() - started, 3)}
+    codes = [pull.error.exit_code for pull in pulls if isinstance(pull, Failure)]
+    entries = _planned(settings, objects, declared, sources, refined)
+    building = [entry for entry in entries if entry["build"]]
+    for entry in entries:
+        tell({"event": "plan", "table": entry["table"], "build": entry["build"], "reason": entry["reason"]})
+    if building:
+        record |= _built(settings, objects, declared, run_id, wish, building, place, tell)
+        codes.append(record["job_exit_code"])
+    elif not codes and wish.fails_on_empty and not any(isinstance(pull, Pull) and pull.outcome == "new" for pull in pulls):
+        codes.append(NothingToDo.exit_code)
+    record |= {"ended_at": _now(), "seconds": round(time.monotonic() - started, 3), "exit_code": worst(codes)}
+    write_record(objects, run_id, record)
+    return record
+
+
+def pulled(
+    settings: Settings, objects: Objects, sources: dict[str, Any], names: list[str], run_id: str, tell: Tell
+) -> list[Pull | Failure]:
+    """What became of each source; `tell` hears of its steps and of its end."""
+
+    def step(source: str, message: str) -> None:
+        tell({"event": "step", "source": source, "message": message})
+
+    pulls = pull_all(sources, names, settings, objects, step, run_id)
+    for pull in pulls:
+        tell({"event": "source", **pull_facts(pull)})
+    return pulls
+
+
+def worst(codes: list[int]) -> int:
+    """One exit code for many: failures without use to retry first, then temporary ones, gates, locks."""
+    return next((code for code in (1, 2, 75, 3, 5, 4) if code in codes), 0)
+
+
+def _planned(settings: Settings, objects: Objects, declared: Declared, sources: list[str], refined: list[str]) -> list[Entry]:
+    """The plan's entries, after old runs were decoded again where their declaration asks for it."""
+    tables = [*(declared.table(name) for name in sources), *(declared.table(name) for name in refined)]
+    published = published_tables(settings, objects, tables)
+
+    def decode(name: str) -> None:
+        source = declared.sources[name]
+        newest = raw.head(objects, name)
+        history = published.get(source.trusted, [])
+        if newest is None or (history and history[0]["facts"].get("declaration") == source.declaration):
+            return
+        manifests = [newest] if source.load == "snapshot" else raw.runs_after(objects, name, 0, newest)
+        ensure_decoded(source, objects, manifests)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(decode, sources))
+    return planned_tables(objects, declared, published, sources, refined)
+
+
+def _built(
+    settings: Settings,
+    objects: Objects,
+    declared: Declared,
+    run_id: str,
+    wish: Wish,
+    building: list[Entry],
+    place: Callable[[], Place],
+    tell: Tell,
+) -> dict[str, Any]:
+    """Write the plan, let Spark carry it out, and gather what it did."""
+    names = [entry["name"] for entry in building if entry["kind"] == "trusted"]
+    plan = {
+        "run": run_id,
+        "accept": wish.accept,
+        "tables": building,
+        "sources": {name: declared.sources[name].model_dump(mode="json", by_alias=True) for name in names},
+    }
+    write_plan(objects, run_id, plan)
+    ended = run_job(settings, place(), run_id, "build", tell)
+    return {
+        "tables": table_records(objects, run_id),
+        "job_exit_code": ended.exit_code,
+        "peak_memory_bytes": max(ended.peak_memory, 0),
+    }
+
+
+def pull_facts(pull: Pull | Failure) -> dict[str, Any]:
+    """What a pull did, as run records keep it."""
+    if isinstance(pull, Failure):
+        return {"source": pull.source, "outcome": "failed", "reason": str(pull.error), "exit_code": pull.error.exit_code}
+    return asdict(pull)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def roll_back(settings: Settings, objects: Objects, table: str, number: int | None, place: Callable[[], Place], tell: Tell) -> int:
+    """Put an earlier publish of a table back; the exit code of the job."""
+    run_id = str(ULID())
+    write_plan(objects, run_id, {"run": run_id, "rollback": {"table": table, "number": number}, "tables": [], "accept": []})
+    ended = run_job(settings, place(), run_id, "rollback", tell)
+    write_record(
+        objects,
+        run_id,
+        {
+            "run": run_id,
+            "verb": "rollback",
+            "started_at": _now(),
+            "tables": table_records(objects, run_id),
+            "exit_code": ended.exit_code,
+        },
+    )
+    return ended.exit_code

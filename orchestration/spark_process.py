@@ -1,0 +1,104 @@
+"""Starts the Spark job as a process of its own, and ends it when the run ends."""
+
+import ctypes
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from lake.arguments import job_arguments
+from lake.errors import LakeError
+from lake.settings import Settings
+
+PR_SET_PDEATHSIG = 1
+Event = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a job runs: what stands before `run.py` on spark-submit's command line, and its environment."""
+
+    options: list[str]
+    environment: dict[str, str]
+    package: Path
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a job ended: exit code and the largest process it had, in bytes."""
+
+    exit_code: int
+    peak_memory: int
+
+
+def submit_command(settings: Settings, place: Place, run_id: str, action: str) -> list[str]:
+    """The command line of a job."""
+    submit = str(Path(sys.executable).parent / "spark-submit")
+    head = [submit, "--master", settings.spark_master, "--py-files", str(place.package), *place.options]
+    return [*head, str(settings.code / "jobs" / "run.py"), *job_arguments(settings, run_id, action)]
+
+
+def run_job(settings: Settings, place: Place, run_id: str, action: str, told: Callable[[Event], None]) -> Ended:
+    """Run a job to its end; `told` gets each of its events.
+
+    Raises LakeError with the end of the job's own words when it died without saying why.
+    """
+    log = settings.local / "logs" / f"job-{run_id}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    said = False
+    with log.open("ab") as errors, _started(submit_command(settings, place, run_id, action), place, errors) as process:
+        for event in _events(process, errors):
+            said = said or event["event"] == "failed" or event.get("state") in ("failed", "blocked")
+            told(event)
+        code = process.wait()
+    if code != 0 and not said:
+        tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+        raise LakeError(f"the Spark job ended with {code}; the end of {log.relative_to(settings.home)}:\n{tail}")
+    return Ended(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)
+
+
+@contextmanager
+def _started(command: list[str], place: Place, errors: BinaryIO) -> Iterator[subprocess.Popen[bytes]]:
+    """The job's process, in a group of its own that ends with this process, however that ends."""
+    process = subprocess.Popen(
+        command,
+        env=place.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        start_new_session=True,
+        preexec_fn=_die_with_parent,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+def _die_with_parent() -> None:
+    """Ask Linux to kill this process when its parent dies, so that no job outlives a killed run."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _events(process: subprocess.Popen[bytes], log: BinaryIO) -> Iterator[Event]:
+    """The job's events; whatever else it says (spark-submit puts Python's stderr here) goes to the log."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith(b'{"event"'):
+            yield json.loads(line)
+        else:
+            log.write(line)
+            log.flush()

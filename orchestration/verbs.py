@@ -1,0 +1,100 @@
+"""The verbs that pull, build and change: `ingest`, `run`, `rollback`, `raw`, `catalog`, and the local servers."""
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from lake.errors import UsageError
+from lake.settings import Settings
+from orchestration.progress import Progress
+from orchestration.views import print_json, print_rows
+
+if TYPE_CHECKING:
+    from orchestration.cli import World
+
+Given = argparse.Namespace
+
+
+def up(settings: Settings, given: Given, world: "World") -> int:
+    """Start the local servers and say where they are."""
+    started = world.up()
+    rows = [(each.name, each.address, "started" if each.is_new else "was up", f"{each.seconds:.1f} s") for each in started]
+    if given.json:
+        print_json([{"name": each.name, "address": each.address, "pid": each.pid, "started": each.is_new} for each in started])
+    else:
+        print_rows(("server", "address", "", "answered in"), rows)
+        print("addresses and credentials: .lake/env (source it to use them in a shell)")
+    return 0
+
+
+def down(settings: Settings, given: Given, world: "World") -> int:
+    """End the local servers."""
+    ended = world.down()
+    if given.json:
+        print_json(ended)
+    else:
+        print(f"ended: {', '.join(ended)}" if ended else "nothing of ours was running")
+    return 0
+
+
+def ingest(settings: Settings, given: Given, world: "World") -> int:
+    """Bots to raw."""
+    from ulid import ULID
+
+    from ingest.bots import Failure
+    from lake.sources import chosen, load_sources
+    from orchestration.run import pull_facts, pulled, worst
+    from store.objects import Objects
+
+    if not given.names and not given.all:
+        raise UsageError("source: got none, expected names of sources or --all")
+    sources = load_sources(settings.sources)
+    names = chosen(sources, given.names)
+    pulls = pulled(settings, Objects(settings), sources, names, str(ULID()), Progress(is_quiet=given.json))
+    if given.json:
+        print_json([pull_facts(pull) for pull in pulls])
+    return worst([pull.error.exit_code for pull in pulls if isinstance(pull, Failure)])
+
+
+def run(settings: Settings, given: Given, world: "World") -> int:
+    """Ask the sources, build and publish what changed."""
+    from orchestration.run import Wish, run_lake
+    from store.objects import Objects
+
+    wish = Wish(given.names, given.accept, not given.no_ingest, given.fail_on_empty)
+    record = run_lake(settings, Objects(settings), wish, world.place, Progress(is_quiet=given.json))
+    if given.json:
+        print_json(record)
+    else:
+        built = [table for table in record.get("tables", {}).values() if table["outcome"] == "published"]
+        told = f"{len(built)} tables published" if "tables" in record else "nothing new to build"
+        print(f"run {record['run']}: {told}, {record['seconds']:.1f} s, exit code {record['exit_code']}", file=sys.stderr)
+    return int(record["exit_code"])
+
+
+def rollback(settings: Settings, given: Given, world: "World") -> int:
+    """Put an earlier publish of a table back."""
+    from orchestration.run import roll_back
+    from store.objects import Objects
+
+    return roll_back(settings, Objects(settings), given.table, given.to, world.place, Progress(is_quiet=given.json))
+
+
+def raw(settings: Settings, given: Given, world: "World") -> int:
+    """List, verify or replay the raw zone."""
+    from orchestration import raw_verbs
+
+    return raw_verbs.called(settings, given)
+
+
+def catalog(settings: Settings, given: Given, world: "World") -> int:
+    """Rebuild a lost catalog from the bucket."""
+    from store.catalog import rebuild_catalog
+    from store.objects import Objects
+
+    added = rebuild_catalog(settings, Objects(settings))
+    if given.json:
+        print_json(added)
+    else:
+        print(f"{len(added)} tables registered again" + (f": {', '.join(sorted(added))}" if added else ""))
+    return 0

@@ -1,0 +1,90 @@
+"""The words of the command line: which verbs there are and what each takes; it imports nothing of the lake."""
+
+import argparse
+from collections.abc import Callable
+
+EXIT_CODES = "exit codes: 0 done, 1 failed, 2 usage, 3 a gate stopped a publish, 4 nothing to do, 5 locked, 75 retry later"
+Adder = Callable[[argparse.ArgumentParser], None]
+#: Verb -> (function in orchestration that does it, what it does, how its arguments are declared).
+VERBS: dict[str, tuple[str, str, Adder]] = {}
+
+
+def verb(name: str, where: str, does: str) -> Callable[[Adder], Adder]:
+    """Declare a verb: `where` is `module:function`, the decorated function adds its arguments."""
+
+    def declared(add: Adder) -> Adder:
+        VERBS[name] = (where, does, add)
+        return add
+
+    return declared
+
+
+@verb("up", "verbs:up", "start the local servers and feeds")
+@verb("down", "verbs:down", "end the local servers that `up` started")
+@verb("status", "views:status", "show servers and what each table was last built from")
+def _nothing(parser: argparse.ArgumentParser) -> None:
+    """These take none."""
+
+
+@verb("ingest", "verbs:ingest", "bots to raw")
+def _ingest(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("names", nargs="*", metavar="SOURCE", help="sources to ask")
+    parser.add_argument("--all", action="store_true", help="every declared source")
+
+
+@verb("run", "verbs:run", "ask the sources, build and publish what changed")
+def _run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="sources and refined tables, with all they need; all when left out"
+    )
+    parser.add_argument("--accept", action="append", default=[], metavar="RUN", help="let this raw run (or table) shrink the table")
+    parser.add_argument("--no-ingest", action="store_true", help="build from what raw has")
+    parser.add_argument("--fail-on-empty", action="store_true", help="exit with 4 when nothing was new")
+
+
+@verb("sql", "views:sql", "one SELECT in Athena's dialect")
+def _sql(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("query", help="the query; - reads it from standard input")
+    parser.add_argument("--format", choices=["table", "csv", "json"], default=None, help="table unless --json")
+    parser.add_argument("--engine", default="duckdb", help="duckdb (athena comes later)")
+
+
+@verb("tables", "views:tables", "what there is: rows, publish, freshness; columns of one table")
+def _tables(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", nargs="?", metavar="NAME", help="a table such as refined.category_summary, or a zone")
+
+
+@verb("raw", "verbs:raw", "list, verify and replay the raw zone")
+def _raw(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", choices=["list", "verify", "replay"], help="show runs; check every byte; decode again")
+    parser.add_argument("names", nargs="*", metavar="SOURCE", help="sources; all when left out")
+
+
+@verb("runs", "views:runs", "what each run did")
+def _runs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", choices=["list", "show"], help="the last runs; one run's record")
+    parser.add_argument("run", nargs="?", metavar="RUN", help="run to show; the last when left out")
+
+
+@verb("rollback", "verbs:rollback", "put an earlier publish of a table back")
+def _rollback(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("table", metavar="TABLE", help="full name such as refined.category_summary")
+    parser.add_argument("--to", type=int, metavar="NUMBER", help="publish to go back to; the one before when left out")
+
+
+@verb("catalog", "verbs:catalog", "rebuild a lost catalog from the bucket")
+def _catalog(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", choices=["rebuild"], help="register every published table that the catalog does not know")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = argparse.ArgumentParser("lake", description="Embalse: a data lake on a laptop and on EMR.", epilog=EXIT_CODES)
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for name in sorted(VERBS):
+        where, does, add = VERBS[name]
+        below = verbs.add_parser(name, help=does, description=does[0].upper() + does[1:] + ".")
+        below.add_argument("--json", action="store_true", help="the result as JSON on stdout")
+        add(below)
+        below.set_defaults(where=where)
+    return top

@@ -1,0 +1,1 @@
+"""SQL in Athena's dialect over the tables of the lake."""

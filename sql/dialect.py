@@ -1,0 +1,189 @@
+"""A question as a tree: parsed in Trino's dialect, checked against the allow-list, every name resolved."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlglot import exp
+from sqlglot.dialects.trino import Trino
+from sqlglot.errors import OptimizeError, ParseError, TokenError
+from sqlglot.optimizer.qualify import qualify
+from sqlglot.optimizer.scope import traverse_scope
+
+from lake.errors import UsageError
+from sql.allowed import STATEMENT, check_allowed
+from sql.words import at_first, at_node, at_word, near
+
+#: Where a table without a schema is looked for, in this order.
+DEFAULT_SCHEMAS = ("refined", "trusted")
+UNNAMED = "_col"
+
+Columns = Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """`SHOW TABLES [FROM schema]` or `DESCRIBE table`."""
+
+    verb: str
+    name: str
+
+
+def parse(text: str) -> exp.Query | Listing:
+    """The one statement of a text.
+
+    Raises UsageError that points at the word where it is not one that may be asked.
+    """
+    try:
+        tokens = Trino().tokenize(text)
+        words = [token.text.lower() for token in tokens]
+        if words[:1] in (["show"], ["describe"], ["desc"]):
+            return _listing(text, words)
+        statements = [tree for tree in Trino().parser().parse(tokens, text) if tree is not None]
+    except ParseError as error:
+        raise _syntax_error(text, error) from None
+    except TokenError as error:
+        raise _open_quote(text, error) from None
+    if not statements:
+        raise UsageError(f"got an empty statement, expected {STATEMENT}")
+    if len(statements) > 1:
+        second = next(token for token in tokens if token.text == ";").end + 1
+        raise at_word(text, second, len(text), f"got {len(statements)} statements, expected {STATEMENT}")
+    query = statements[0]
+    if not isinstance(query, exp.Query):
+        raise at_word(text, tokens[0].start, tokens[0].end + 1, f"got {tokens[0].text!r}, expected {STATEMENT}")
+    if isinstance(query, exp.Values):
+        query = exp.select("*").from_(query)
+    check_allowed(text, query)
+    return query
+
+
+def _listing(text: str, words: list[str]) -> Listing:
+    words = [word for word in words if word != ";"]
+    if words[:2] == ["show", "tables"] and len(words) == 2:
+        return Listing("tables", "")
+    if words[:2] == ["show", "tables"] and len(words) == 4 and words[2] in ("from", "in"):
+        return Listing("tables", words[3])
+    if words[0] != "show" and len(words) in (2, 4) and words[2:3] in ([], ["."]):
+        return Listing("columns", "".join(words[1:]))
+    raise at_word(text, 0, len(text), "expected SHOW TABLES, SHOW TABLES FROM schema, or DESCRIBE table")
+
+
+def _syntax_error(text: str, error: ParseError) -> UsageError:
+    """sqlglot's first complaint, pointing at its word."""
+    first = error.errors[0]
+    lines = text.split("\n")
+    word = str(first["highlight"])
+    end = sum(len(line) + 1 for line in lines[: first["line"] - 1]) + first["col"]
+    said = str(first["description"])
+    if said.startswith("Required keyword"):
+        said = f"something is missing after {word!r}"
+    elif said.startswith("Expecting"):
+        said = f"expected {said.removeprefix('Expecting ')} before or at {word!r}"
+    else:
+        said = f"did not expect {word!r}"
+    return at_word(text, end - len(word), end, f"syntax error: {said}")
+
+
+def _open_quote(text: str, error: TokenError) -> UsageError:
+    """A quote or comment that is not closed: the last one opened."""
+    for quote in ("'", '"'):
+        if text.count(quote) % 2:
+            start = text.rfind(quote)
+            return at_word(text, start, start + 1, f"syntax error: this {quote} is not closed")
+    return UsageError(f"syntax error: {str(error).splitlines()[0]}")
+
+
+def resolve_table(name: str, known: Mapping[str, str]) -> str | None:
+    """Full name of a table that is written with or without its schema."""
+    if "." in name:
+        return name if name in known else None
+    return next((f"{schema}.{name}" for schema in DEFAULT_SCHEMAS if f"{schema}.{name}" in known), None)
+
+
+def no_table(name: str, known: Mapping[str, str]) -> str:
+    """What to say about a table that does not exist."""
+    short = {full.partition(".")[2] for full in known}
+    return f"no table {name!r}; {near(name, known if '.' in name or not short else {*known, *short})}"
+
+
+def bind_tables(text: str, query: exp.Query, known: Mapping[str, str]) -> set[str]:
+    """Give every table its full name, in place; the full names.
+
+    Raises UsageError for a table that does not exist.
+    """
+    named = set()
+    for scope in traverse_scope(query):
+        for source in scope.sources.values():
+            if not isinstance(source, exp.Table):
+                continue
+            written = ".".join(part.name for part in source.parts).lower()
+            full = resolve_table(written.removeprefix("awsdatacatalog."), known)
+            if full is None:
+                raise at_node(text, source, no_table(written, known))
+            schema, _, table = full.partition(".")
+            if not source.alias:
+                exp.alias_(source, source.name, table=True, copy=False)
+            source.set("catalog", None)
+            source.set("db", exp.to_identifier(schema, quoted=True))
+            source.set("this", source.this if source.name == table else exp.to_identifier(table, quoted=True))
+            named.add(full)
+    return named
+
+
+def bind_columns(text: str, query: exp.Query, columns: Columns) -> exp.Query:
+    """The query with every column qualified by its table, stars written out, and Trino's names for the unnamed.
+
+    Raises UsageError for a column that does not exist or could be two.
+    """
+    _name_the_unnamed(query)
+    schema: dict[str, dict[str, dict[str, str]]] = {}
+    for full, types in columns.items():
+        zone, _, table = full.partition(".")
+        schema.setdefault(zone, {})[table] = dict(types)
+    before = query.copy()
+    try:
+        bound = qualify(
+            query,
+            dialect="trino",
+            schema=schema,  # type: ignore[arg-type]
+            expand_alias_refs=False,
+            validate_qualify_columns=False,
+        )
+    except OptimizeError as error:
+        raise _unresolved(text, before, str(error), columns) from None
+    for scope in traverse_scope(bound):
+        if isinstance(scope.expression, exp.Select):
+            strangers = [] if scope.is_correlated_subquery or scope.pivots else scope.external_columns
+            for column in [*scope.unqualified_columns, *strangers]:
+                raise _no_column(text, column, columns)
+    return bound
+
+
+def _name_the_unnamed(query: exp.Query) -> None:
+    """`_col0`, `_col1`: what Trino calls a column that is neither a name nor has one."""
+    for select in query.find_all(exp.Select):
+        for number, item in enumerate(select.selects):
+            if not isinstance(item, (exp.Alias, exp.Column, exp.Star)) and not item.is_star:
+                select.expressions[number] = exp.alias_(item, f"{UNNAMED}{number}")
+                select.set("expressions", select.expressions)
+
+
+def _no_column(text: str, column: exp.Column, columns: Columns) -> UsageError:
+    known = {name for types in columns.values() for name in types}
+    if column.name in known and not column.table:
+        owners = sorted(full for full, types in columns.items() if column.name in types)
+        if len(owners) > 1:
+            return at_node(text, column, f"column {column.name!r} could be of {' or '.join(owners)}; write table.{column.name}")
+    where = f" in {next(iter(columns))}" if len(columns) == 1 else ""
+    return at_node(text, column, f"no column {column.name!r}{where}; {near(column.name, known)}")
+
+
+def _unresolved(text: str, query: exp.Query, message: str, columns: Columns) -> UsageError:
+    """sqlglot's complaint about a name, with its place looked up in the tree as it was."""
+    name = message.rpartition(": ")[2].strip("'\"") if ": " in message else ""
+    for column in query.find_all(exp.Column):
+        if name and column.name.lower() == name.lower():
+            return _no_column(text, column, columns)
+        if name and column.table.lower() == name.lower():
+            return at_node(text, column, f"no table {name!r} in this FROM")
+    return at_first(text, name, message) if name else UsageError(message)

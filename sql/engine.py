@@ -1,0 +1,64 @@
+"""The seam of `lake sql`: what any engine answers to a question in Athena's dialect."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Protocol
+
+from lake.errors import UsageError
+from lake.settings import Settings
+
+ENGINES = ("duckdb",)
+
+Parameter = bool | int | float | Decimal | str | date | datetime | None
+
+
+class Tables(Protocol):
+    """What an engine asks of a catalog: `store.catalog.open_catalog` gives one."""
+
+    def tables(self) -> dict[str, str]:
+        """Address of the current metadata of every table, by full name such as `refined.category_summary`."""
+
+
+@dataclass(frozen=True)
+class AnswerColumn:
+    """A column of an answer; the type is spelled as Trino spells it: varchar, bigint, decimal(10,2)."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Columns, and rows that are read once, as they come.
+
+    `pinned` says which metadata each table of the query was read at, by full name.
+    """
+
+    columns: tuple[AnswerColumn, ...]
+    rows: Iterable[tuple[Any, ...]]
+    pinned: Mapping[str, str]
+
+
+class Engine(Protocol):
+    """Answers questions in Athena's dialect; one state of every table per question."""
+
+    def ask(self, text: str, parameters: Sequence[Parameter] = ()) -> Answer:
+        """Answer of one SELECT whose `?` stand for `parameters`.
+
+        Raises UsageError that points at the word for a wrong question, LakeError for one that fails on the data, and
+        TemporaryError when a server does not answer.
+        """
+
+
+def open_engine(settings: Settings, catalog: Tables, name: str = "duckdb") -> Engine:
+    """The engine of that name over the catalog's tables.
+
+    Raises UsageError for a name that is none.
+    """
+    if name not in ENGINES:
+        raise UsageError(f"--engine: got {name!r}, expected {' or '.join(ENGINES)}")
+    from sql.duckdb_engine import open_duckdb
+
+    return open_duckdb(settings, catalog)

@@ -1,0 +1,61 @@
+"""Types of an answer as Trino spells them, from DuckDB's spelling."""
+
+import re
+
+#: HUGEINT is what DuckDB sums bigints into; Trino's sum is a bigint, and `sql.duckdb_engine` checks that the value is one.
+SPELLED = {
+    "HUGEINT": "bigint",
+    "FLOAT": "real",
+    "BLOB": "varbinary",
+    "TIMESTAMP WITH TIME ZONE": "timestamp(6) with time zone",
+    "TIMESTAMP": "timestamp(6)",
+    "TIMESTAMP_S": "timestamp(0)",
+    "TIMESTAMP_MS": "timestamp(3)",
+    "TIMESTAMP_NS": "timestamp(9)",
+    "TIME": "time(6)",
+    "INTERVAL": "interval day to second",
+    '"NULL"': "unknown",
+    "NULL": "unknown",
+}
+INTEGERS = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"})
+FLOATS = frozenset({"FLOAT", "DOUBLE"})
+_DECIMAL = re.compile(r"DECIMAL\((\d+),\s*(\d+)\)")
+
+
+def trino_type(duckdb_type: str) -> str:
+    """Trino's name of a DuckDB type."""
+    if duckdb_type.endswith("[]"):
+        return f"array({trino_type(duckdb_type[:-2])})"
+    if match := re.fullmatch(r"(STRUCT|MAP)\((.*)\)", duckdb_type, re.DOTALL):
+        parts = _split(match[2])
+        if match[1] == "MAP":
+            return f"map({', '.join(trino_type(part) for part in parts)})"
+        fields = (re.fullmatch(r'("(?:[^"]|"")*"|\S+) (.*)', part, re.DOTALL) for part in parts)
+        return f"row({', '.join(f'{field[1]} {trino_type(field[2])}' for field in fields if field)})"
+    return SPELLED.get(duckdb_type, duckdb_type.lower().replace(", ", ","))
+
+
+def decimal_of(duckdb_type: str) -> tuple[int, int] | None:
+    """Precision and scale of a decimal, and of an integer seen as one as Trino does; None for any other type."""
+    if match := _DECIMAL.fullmatch(duckdb_type):
+        return int(match[1]), int(match[2])
+    return {"TINYINT": (3, 0), "SMALLINT": (5, 0), "INTEGER": (10, 0), "BIGINT": (19, 0), "HUGEINT": (19, 0)}.get(duckdb_type)
+
+
+def is_decimal(duckdb_type: str) -> bool:
+    """Whether it is a decimal and not an integer."""
+    return _DECIMAL.fullmatch(duckdb_type) is not None
+
+
+def _split(inner: str) -> list[str]:
+    """The parts between the commas that are in no brackets and no quotes."""
+    parts, depth, quoted, begin = [], 0, False, 0
+    for place, letter in enumerate(inner):
+        if letter == '"':
+            quoted = not quoted
+        elif not quoted and letter in "()":
+            depth += 1 if letter == "(" else -1
+        elif letter == "," and not depth and not quoted:
+            parts.append(inner[begin:place].strip())
+            begin = place + 1
+    return [*parts, inner[begin:].strip()]
