@@ -101,7 +101,7 @@ class Builder:
         source = source_from(self.plan["sources"][entry["name"]], f"{entry['name']}.yaml")
         runs = self._pending_runs(entry, source, published, whole)
         judged = trusted.judged_rows(self._decoded(source, runs), self._run_rows(runs), source).persist()
-        current = self.tables.read(entry["table"]) if published and not whole else None
+        current = self.tables.read(entry["table"], published[0].snapshot) if published and not whole else None
         accepted = trusted.accepted_rows(judged, source, max(run["seq"] for run in runs))
         if current is not None:
             accepted = trusted.changed_rows(accepted, current, source)

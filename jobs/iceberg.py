@@ -37,7 +37,7 @@ def ours(error: Exception, where: str) -> LakeError:
     causes = "\n".join(line for line in text.splitlines() if line.startswith(("py4j", ":", "Caused by")) or "Exception" in line)
     if "SQLITE_BUSY" in text or "database is locked" in text:
         return TemporaryError(f"{where}: the catalog stayed locked; try again later")
-    if "CommitFailedException" in causes or "AlreadyExistsException" in causes or "not an ancestor" in text:
+    if "CommitFailedException" in causes or "AlreadyExistsException" in causes or "not an ancestor" in text or "Cannot use branch (does not exist)" in text:
         return LockedError(f"{where}: another run published in between; this run's rows were not published")
     if "XMinioStorageFull" in text or "No space left" in text:
         return TemporaryError(f"{where}: the disk is full; free some space and run again, nothing published was touched")

@@ -56,7 +56,10 @@ def main(arguments: list[str]) -> int:
         if action == "rollback":
             return _roll_back(objects, tables, plan)
         refined = load_refined(files("jobs") / "refined")
-        return _build_all(Builder(spark, objects, tables, Gate(run_id), refined, plan))
+        builder = Builder(spark, objects, tables, Gate(run_id), refined, plan)
+        records = build_all(builder)
+        _keep_results(builder)
+        return _exit_code(records)
     except LakeError as error:
         _tell(event="failed", error=str(error), exit_code=error.exit_code)
         return error.exit_code
@@ -67,8 +70,8 @@ def _warm_up() -> None:
     import great_expectations  # noqa: F401
 
 
-def _build_all(builder: Builder) -> int:
-    """Build every table of the plan in its order; a failed one stops only what depends on it."""
+def build_all(builder: Builder) -> dict[str, Record]:
+    """Build every table of the plan in its order, a failed one stops only what depends on it; what became of each."""
     records: dict[str, Record] = {}
     for entry in builder.plan["tables"]:
         failed = [name for name in entry["needs"] if records.get(name, {}).get("outcome") in ("failed", "blocked")]
@@ -80,7 +83,10 @@ def _build_all(builder: Builder) -> int:
         records[entry["table"]] = record
         write_table_record(builder.objects, builder.run, entry["table"], record)
         _tell(event="table", table=entry["table"], state=record["outcome"], **{k: v for k, v in record.items() if k != "outcome"})
-    _keep_results(builder)
+    return records
+
+
+def _exit_code(records: dict[str, Record]) -> int:
     codes = {record["exit_code"] for record in records.values() if "exit_code" in record}
     return next((code for code in (1, 2, TemporaryError.exit_code, GateError.exit_code, 5) if code in codes), 0)
 

@@ -2,7 +2,8 @@
 
 import fcntl
 import hashlib
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,9 +33,18 @@ def fingerprint(*facts: object) -> str:
 
 
 @contextmanager
-def only_one(lock: Path) -> Iterator[None]:
-    """Wait until no other process holds the lock file, then hold it; the kernel frees it when the process ends."""
+def only_one(lock: Path, on_wait: Callable[[], None] | None = None, is_inherited: bool = False) -> Iterator[None]:
+    """Wait until no other process holds the lock file, then hold it; the kernel frees it when the process ends.
+
+    An inherited lock is held until the programs that were started meanwhile have ended too, even if this process is killed.
+    """
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        os.set_inheritable(file.fileno(), is_inherited)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if on_wait:
+                on_wait()
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -66,7 +66,8 @@ def prepare(settings: Settings, state: ServerState) -> None:
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True, mode=0o700)
     words = [_program("mariadb-install-db", settings), "--no-defaults", f"--datadir={part}", "--skip-test-db"]
-    words += ["--auth-root-authentication-method=socket", f"--auth-root-socket-user={user()}", f"--user={user()}"]
+    # Not --user: for that word the script changes owners, of system folders too, and stumbles over spaces in paths.
+    words += ["--auth-root-authentication-method=socket", f"--auth-root-socket-user={user()}", f"-u{user()}"]
     ended = subprocess.run(words, env=dict(settings.environment), capture_output=True, text=True, check=False)
     if ended.returncode != 0:
         said = "\n".join((ended.stdout + ended.stderr).splitlines()[-10:])

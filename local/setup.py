@@ -77,7 +77,8 @@ def set_up(settings: Settings) -> list[str]:
     if all(step.is_done() for step in steps(settings)):
         return []
     cache = cache_folder(settings.environment)
-    with only_one(cache / f"setup-{fingerprint(CHECKOUT)[:12]}.lock"):
+    lock = cache / f"setup-{fingerprint(CHECKOUT)[:12]}.lock"
+    with only_one(lock, lambda: say("setup: waiting for another one of this checkout to end"), is_inherited=True):
         return run_steps(steps(settings))
 
 

@@ -105,6 +105,8 @@ def command(arguments: Sequence[str | Path], next_step: str, environ: Mapping[st
     """Output of a program that succeeded.
 
     Raises StepFailed with the tail of its output and the next command when it did not.
+
+    The program inherits the lock of the set-up, so that a second set-up does not begin while it still works.
     """
     words = [str(word) for word in arguments]
     try:
@@ -115,6 +117,7 @@ def command(arguments: Sequence[str | Path], next_step: str, environ: Mapping[st
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            close_fds=False,
             text=True,
             errors="replace",
             check=False,

@@ -44,7 +44,7 @@ def run_lake(settings: Settings, objects: Objects, wish: Wish, place: Callable[[
     pulls = pulled(settings, objects, declared.sources, sources, run_id, tell) if wish.is_ingesting else []
     record |= {"sources": [pull_facts(pull) for pull in pulls], "asked_seconds": round(time.monotonic() - started, 3)}
     codes = [pull.error.exit_code for pull in pulls if isinstance(pull, Failure)]
-    entries = _planned(settings, objects, declared, sources, refined)
+    entries = planned(settings, objects, declared, sources, refined)
     building = [entry for entry in entries if entry["build"]]
     for entry in entries:
         tell({"event": "plan", "table": entry["table"], "build": entry["build"], "reason": entry["reason"]})
@@ -77,7 +77,7 @@ def worst(codes: list[int]) -> int:
     return next((code for code in (1, 2, 75, 3, 5, 4) if code in codes), 0)
 
 
-def _planned(settings: Settings, objects: Objects, declared: Declared, sources: list[str], refined: list[str]) -> list[Entry]:
+def planned(settings: Settings, objects: Objects, declared: Declared, sources: list[str], refined: list[str]) -> list[Entry]:
     """The plan's entries, after old runs were decoded again where their declaration asks for it."""
     tables = [*(declared.table(name) for name in sources), *(declared.table(name) for name in refined)]
     published = published_tables(settings, objects, tables)
@@ -96,6 +96,13 @@ def _planned(settings: Settings, objects: Objects, declared: Declared, sources: 
     return planned_tables(objects, declared, published, sources, refined)
 
 
+def plan_document(declared: Declared, run_id: str, accept: list[str], building: list[Entry]) -> dict[str, Any]:
+    """The plan as the job reads it: what to build, from what, as declared now."""
+    names = [entry["name"] for entry in building if entry["kind"] == "trusted"]
+    sources = {name: declared.sources[name].model_dump(mode="json", by_alias=True) for name in names}
+    return {"run": run_id, "accept": accept, "tables": building, "sources": sources}
+
+
 def _built(
     settings: Settings,
     objects: Objects,
@@ -107,14 +114,7 @@ def _built(
     tell: Tell,
 ) -> dict[str, Any]:
     """Write the plan, let Spark carry it out, and gather what it did."""
-    names = [entry["name"] for entry in building if entry["kind"] == "trusted"]
-    plan = {
-        "run": run_id,
-        "accept": wish.accept,
-        "tables": building,
-        "sources": {name: declared.sources[name].model_dump(mode="json", by_alias=True) for name in names},
-    }
-    write_plan(objects, run_id, plan)
+    write_plan(objects, run_id, plan_document(declared, run_id, wish.accept, building))
     ended = run_job(settings, place(), run_id, "build", tell)
     return {
         "tables": table_records(objects, run_id),

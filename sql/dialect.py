@@ -8,6 +8,7 @@ from sqlglot.dialects.trino import Trino
 from sqlglot.errors import OptimizeError, ParseError, TokenError
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import traverse_scope
+from sqlglot.tokenizer_core import Token, TokenType
 
 from lake.errors import UsageError
 from sql.allowed import STATEMENT, check_allowed
@@ -15,6 +16,7 @@ from sql.words import at_first, at_node, at_word, near
 
 #: Where a table without a schema is looked for, in this order.
 DEFAULT_SCHEMAS = ("refined", "trusted")
+FIRST_WORDS = ("select", "with", "values", "table", "(")
 UNNAMED = "_col"
 
 Columns = Mapping[str, Mapping[str, str]]
@@ -35,36 +37,54 @@ def parse(text: str) -> exp.Query | Listing:
     """
     try:
         tokens = Trino().tokenize(text)
-        words = [token.text.lower() for token in tokens]
-        if words[:1] in (["show"], ["describe"], ["desc"]):
-            return _listing(text, words)
+        if not tokens:
+            raise UsageError(f"got an empty statement, expected {STATEMENT}")
+        first = tokens[0].text.lower()
+        if first in ("show", "describe", "desc"):
+            return _listing(text, text.lower().replace(";", " ").split())
+        if first not in FIRST_WORDS:
+            raise at_word(text, tokens[0].start, tokens[0].end + 1, f"got {tokens[0].text!r}, expected {STATEMENT}")
+        tokens = _numbered(text, tokens)
         statements = [tree for tree in Trino().parser().parse(tokens, text) if tree is not None]
     except ParseError as error:
         raise _syntax_error(text, error) from None
     except TokenError as error:
         raise _open_quote(text, error) from None
-    if not statements:
-        raise UsageError(f"got an empty statement, expected {STATEMENT}")
     if len(statements) > 1:
         second = next(token for token in tokens if token.text == ";").end + 1
         raise at_word(text, second, len(text), f"got {len(statements)} statements, expected {STATEMENT}")
     query = statements[0]
-    if not isinstance(query, exp.Query):
-        raise at_word(text, tokens[0].start, tokens[0].end + 1, f"got {tokens[0].text!r}, expected {STATEMENT}")
     if isinstance(query, exp.Values):
         query = exp.select("*").from_(query)
+    if not isinstance(query, exp.Query):
+        raise at_word(text, tokens[0].start, tokens[0].end + 1, f"got {tokens[0].text!r}, expected {STATEMENT}")
     check_allowed(text, query)
     return query
 
 
+def _numbered(text: str, tokens: list[Token]) -> list[Token]:
+    """The tokens with every `?` made a numbered parameter, because a tree does not keep the order of the text."""
+    numbered: list[Token] = []
+    number = 0
+    for token in tokens:
+        if token.token_type in (TokenType.PARAMETER, TokenType.COLON):
+            raise at_word(text, token.start, token.end + 1, f"got {token.text!r}; a parameter is written ?")
+        if token.token_type != TokenType.PLACEHOLDER:
+            numbered.append(token)
+            continue
+        number += 1
+        for kind, word in ((TokenType.PARAMETER, "@"), (TokenType.NUMBER, str(number))):
+            numbered.append(Token(kind, word, token.line, token.col, token.start, token.end))
+    return numbered
+
+
 def _listing(text: str, words: list[str]) -> Listing:
-    words = [word for word in words if word != ";"]
     if words[:2] == ["show", "tables"] and len(words) == 2:
         return Listing("tables", "")
     if words[:2] == ["show", "tables"] and len(words) == 4 and words[2] in ("from", "in"):
         return Listing("tables", words[3])
-    if words[0] != "show" and len(words) in (2, 4) and words[2:3] in ([], ["."]):
-        return Listing("columns", "".join(words[1:]))
+    if words[0] != "show" and len(words) == 2:
+        return Listing("columns", words[1])
     raise at_word(text, 0, len(text), "expected SHOW TABLES, SHOW TABLES FROM schema, or DESCRIBE table")
 
 
@@ -78,7 +98,8 @@ def _syntax_error(text: str, error: ParseError) -> UsageError:
     if said.startswith("Required keyword"):
         said = f"something is missing after {word!r}"
     elif said.startswith("Expecting"):
-        said = f"expected {said.removeprefix('Expecting ')} before or at {word!r}"
+        side = "after" if end >= len(text.rstrip()) else "before"
+        said = f"expected {said.removeprefix('Expecting ')} {side} {word!r}"
     else:
         said = f"did not expect {word!r}"
     return at_word(text, end - len(word), end, f"syntax error: {said}")
@@ -102,8 +123,8 @@ def resolve_table(name: str, known: Mapping[str, str]) -> str | None:
 
 def no_table(name: str, known: Mapping[str, str]) -> str:
     """What to say about a table that does not exist."""
-    short = {full.partition(".")[2] for full in known}
-    return f"no table {name!r}; {near(name, known if '.' in name or not short else {*known, *short})}"
+    short = {full.partition(".")[2] if full.partition(".")[0] in DEFAULT_SCHEMAS else full for full in known}
+    return f"no table {name!r}; {near(name, known if '.' in name else short)}"
 
 
 def bind_tables(text: str, query: exp.Query, known: Mapping[str, str]) -> set[str]:
@@ -153,8 +174,12 @@ def bind_columns(text: str, query: exp.Query, columns: Columns) -> exp.Query:
         raise _unresolved(text, before, str(error), columns) from None
     for scope in traverse_scope(bound):
         if isinstance(scope.expression, exp.Select):
-            strangers = [] if scope.is_correlated_subquery or scope.pivots else scope.external_columns
-            for column in [*scope.unqualified_columns, *strangers]:
+            strangers = [] if scope.is_correlated_subquery else scope.external_columns
+            having = scope.expression.args.get("having")
+            aliases = [column for column in having.find_all(exp.Column) if not column.table] if having else []
+            for column in [*strangers, *scope.unqualified_columns, *aliases]:
+                if column.table:
+                    raise at_node(text, exp.Column(this=column.args["table"]), f"no table {column.table!r} in this FROM")
                 raise _no_column(text, column, columns)
     return bound
 
@@ -175,12 +200,14 @@ def _no_column(text: str, column: exp.Column, columns: Columns) -> UsageError:
         if len(owners) > 1:
             return at_node(text, column, f"column {column.name!r} could be of {' or '.join(owners)}; write table.{column.name}")
     where = f" in {next(iter(columns))}" if len(columns) == 1 else ""
-    return at_node(text, column, f"no column {column.name!r}{where}; {near(column.name, known)}")
+    return at_node(text, column, f"no column {column.name!r}{where}" + (f"; {near(column.name, known)}" if known else " here"))
 
 
 def _unresolved(text: str, query: exp.Query, message: str, columns: Columns) -> UsageError:
     """sqlglot's complaint about a name, with its place looked up in the tree as it was."""
     name = message.rpartition(": ")[2].strip("'\"") if ": " in message else ""
+    if message.startswith("Cannot automatically join"):
+        return at_first(text, name, f"both sides of USING must have {name!r}")
     for column in query.find_all(exp.Column):
         if name and column.name.lower() == name.lower():
             return _no_column(text, column, columns)

@@ -16,13 +16,14 @@ from lake.settings import Settings
 from sql.dialect import Listing, bind_columns, bind_tables, no_table, parse, resolve_table
 from sql.engine import Answer, AnswerColumn, Parameter, Tables
 from sql.probe import Probe
-from sql.rewrites import MACROS, rewrite_typed
-from sql.types import trino_type
+from sql.rewrites import MACROS, rewrite_plain
+from sql.typed import rewrite_typed
+from sql.types import WITH_ZONE, trino_type
 from sql.words import at_first, at_node
 
 BATCH = 1000
 BIGINT = range(-(2**63), 2**63)
-WITH_ZONE = "TIMESTAMP WITH TIME ZONE"
+UNNAMED = re.compile(r"_col_?\d+")
 
 
 def open_duckdb(settings: Settings, catalog: Tables) -> "DuckDBEngine":
@@ -81,14 +82,16 @@ class DuckDBEngine:
         known = self.catalog.tables()
         if isinstance(question, Listing):
             return self._listing(text, question, known)
-        marks = _number_parameters(text, question, parameters)
+        written = _written_names(question)
+        literals = _typed_literals(question, parameters)
         named = sorted(bind_tables(text, question, known))
         pinned = {full: known[full] for full in named}
         cursor = self.connection.cursor()
         with _our_errors(text):
             columns = {full: self._columns_of(full, cursor, location) for full, location in pinned.items()}
+        rewrite_plain(text, question)
         bound = bind_columns(text, question, {full: _spelled(types) for full, types in columns.items()})
-        probe = Probe(lambda sql: _described(cursor, sql), columns, marks)
+        probe = Probe(lambda sql: _described(cursor, sql), columns, literals)
         unknown = rewrite_typed(text, bound, probe)
         with _our_errors(text):
             answered = _describe(cursor, probe.without_rows(bound.copy()).sql("duckdb"))
@@ -98,7 +101,7 @@ class DuckDBEngine:
         sql = _without_zones(bound.sql("duckdb", identify=True), answered)
         with _our_errors(text):
             cursor.execute(sql, list(parameters))
-        return Answer(_answer_columns(answered), _rows(cursor, text, answered), pinned)
+        return Answer(_answer_columns(answered, written), _rows(cursor, text, answered), pinned)
 
     def _columns_of(self, full: str, cursor: duckdb.DuckDBPyConnection, location: str) -> dict[str, str]:
         """DuckDB types of a table's columns; metadata never changes, so they are asked once."""
@@ -123,14 +126,12 @@ def _spelled(types: dict[str, str]) -> dict[str, str]:
     return {name: trino_type(kind) for name, kind in types.items()}
 
 
-def _number_parameters(text: str, query: exp.Query, parameters: Sequence[Parameter]) -> list[exp.Expr]:
-    """Turn each `?` into its number, in place; the values as typed literals for the binder."""
-    marks = sorted(query.find_all(exp.Placeholder), key=lambda mark: mark.meta_get("start") or 0)
-    if len(marks) != len(parameters):
-        raise UsageError(f"got {len(parameters)} parameters, expected {len(marks)}: one for each ? of the question")
-    for number, mark in enumerate(marks, 1):
-        mark.replace(exp.Parameter(this=exp.Literal.number(number)))
-    return [exp.convert(value) for value in parameters]
+def _typed_literals(query: exp.Query, parameters: Sequence[Parameter]) -> list[exp.Expr]:
+    """The parameters for the binder, which must know their types; what runs has them bound."""
+    expected = max((int(mark.name) for mark in query.find_all(exp.Parameter)), default=0)
+    if expected != len(parameters):
+        raise UsageError(f"got {len(parameters)} parameters, expected {expected}: one for each ? of the question")
+    return [exp.cast(exp.convert(value), "double") if isinstance(value, float) else exp.convert(value) for value in parameters]
 
 
 def _describe(cursor: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[str, str]]:
@@ -163,11 +164,17 @@ def _without_zones(sql: str, answered: list[tuple[str, str]]) -> str:
         f"cast({name} as {kind.replace(WITH_ZONE, 'TIMESTAMP')})" if WITH_ZONE in kind else name
         for name, (_, kind) in zip(names, answered, strict=True)
     ]
-    return f"select {', '.join(items)} from ({sql}) as answer({', '.join(names)})"
+    return f"from ({sql}) as answer({', '.join(names)}) select {', '.join(items)}"
 
 
-def _answer_columns(answered: list[tuple[str, str]]) -> tuple[AnswerColumn, ...]:
-    return tuple(AnswerColumn(name, trino_type(kind)) for name, kind in answered)
+def _written_names(query: exp.Query) -> dict[str, str]:
+    """Names of the answer's columns as they were written: names mean the same in any case, but Trino keeps it."""
+    return {item.alias_or_name.lower(): item.alias_or_name for item in query.selects}
+
+
+def _answer_columns(answered: list[tuple[str, str]], written: dict[str, str]) -> tuple[AnswerColumn, ...]:
+    named = (f"_col{n}" if UNNAMED.fullmatch(name) else written.get(name, name) for n, (name, _) in enumerate(answered))
+    return tuple(AnswerColumn(name, trino_type(kind)) for name, (_, kind) in zip(named, answered, strict=True))
 
 
 def _rows(cursor: duckdb.DuckDBPyConnection, text: str, answered: list[tuple[str, str]]) -> Iterator[tuple[Any, ...]]:

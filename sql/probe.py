@@ -14,10 +14,10 @@ Describe = Callable[[str], list[tuple[str, str]] | None]
 class Probe:
     """Types of expressions, by the scope they stand in."""
 
-    def __init__(self, describe: Describe, columns: Columns, placeholders: Sequence[exp.Expr]) -> None:
+    def __init__(self, describe: Describe, columns: Columns, literals: Sequence[exp.Expr]) -> None:
         self.describe = describe
         self.columns = columns
-        self.placeholders = placeholders
+        self.literals = literals
 
     def query(self, query: exp.Query) -> list[tuple[str, str]] | None:
         """Name and DuckDB type of every column of a query."""
@@ -28,7 +28,7 @@ class Probe:
         select = scope.expression
         if not isinstance(select, exp.Select):
             return None
-        items = [exp.alias_(_of_one_group(operand.copy()), f"p{number}") for number, operand in enumerate(operands)]
+        items = [exp.alias_(operand, f"p{number}") for number, operand in enumerate(_of_one_group(operands))]
         probe = exp.Select(expressions=items)
         for part in ("from_", "joins", "laterals"):
             value = select.args.get(part)
@@ -39,7 +39,7 @@ class Probe:
                 outer = self._outer_type(scope, column)
                 if outer is None:
                     return None
-                column.replace(exp.cast(exp.null(), exp.DataType.build(outer, dialect="duckdb")))
+                column.replace(_typed_null("", outer).this)
         _with_visible(probe, select)
         described = self.describe(self.without_rows(probe).sql("duckdb"))
         return None if described is None else [kind for _, kind in described]
@@ -49,11 +49,10 @@ class Probe:
         for table in list(query.find_all(exp.Table)):
             types = self.columns.get(f"{table.db}.{table.name}") if table.db else None
             if types is not None:
-                nulls = ", ".join(f"cast(null as {kind}) as {exp.to_identifier(name, quoted=True)}" for name, kind in types.items())
-                row = exp.maybe_parse(f"select {nulls}", dialect="duckdb", into=exp.Select)
+                row = exp.select(*(_typed_null(name, kind) for name, kind in types.items()))
                 table.replace(exp.Subquery(this=row, alias=table.args.get("alias"), joins=table.args.get("joins")))
         for mark in list(query.find_all(exp.Parameter)):
-            mark.replace(self.placeholders[int(mark.name) - 1].copy())
+            mark.replace(self.literals[int(mark.name) - 1].copy())
         return query
 
     def _outer_type(self, scope: Scope, column: exp.Column) -> str | None:
@@ -65,44 +64,48 @@ class Probe:
         return types[0] if types else None
 
 
-def _of_one_group(operand: exp.Expr) -> exp.Expr:
-    """The expression with its plain columns made aggregates, when it holds an aggregate: so it binds without GROUP BY."""
-    root = exp.Paren(this=operand)
-    aggregates = {
-        id(node)
-        for node in root.find_all(exp.AggFunc)
-        if not node.find_ancestor(exp.Select) and not isinstance(node.parent, exp.Window) and not _in_window(node)
-    }
-    if aggregates:
-        for column in list(root.find_all(exp.Column)):
-            inside = column.parent
-            while inside is not None and id(inside) not in aggregates and not isinstance(inside, exp.Select):
-                inside = inside.parent
-            if inside is None:
-                column.replace(exp.AnyValue(this=column.copy()))
-    return root
+def _typed_null(name: str, kind: str) -> exp.Alias:
+    value = exp.cast(exp.null(), exp.DataType.build(kind, dialect="duckdb"))
+    return exp.Alias(this=value, alias=exp.to_identifier(name, quoted=True))
 
 
-def _in_window(node: exp.Expr) -> bool:
-    return isinstance(node.parent, exp.Filter) and isinstance(node.parent.parent, exp.Window)
+def _of_one_group(operands: Sequence[exp.Expr]) -> list[exp.Expr]:
+    """Copies with plain columns made aggregates when one of them holds an aggregate: so they bind without GROUP BY."""
+    copies: list[exp.Expr] = [exp.Paren(this=operand.copy()) for operand in operands]
+    aggregates = set()
+    for copied in copies:
+        for grouping in list(copied.find_all(exp.Grouping)):
+            grouping.replace(exp.Literal.number(0))
+        aggregates |= {id(node) for node in copied.find_all(exp.AggFunc) if _collapses(node)}
+    for column in [column for copied in copies for column in copied.find_all(exp.Column)] if aggregates else []:
+        inside = column.parent
+        while inside is not None and id(inside) not in aggregates and not isinstance(inside, exp.Select):
+            inside = inside.parent
+        if inside is None:
+            column.replace(exp.AnyValue(this=column.copy()))
+    return copies
+
+
+def _collapses(node: exp.Expr) -> bool:
+    """Whether an aggregate function makes one row of a group: not in a window, not in a query below."""
+    over = node.parent.parent if isinstance(node.parent, (exp.Filter, exp.WithinGroup)) else node.parent
+    return not isinstance(over, exp.Window) and node.find_ancestor(exp.Select) is None
 
 
 def _with_visible(probe: exp.Select, select: exp.Select) -> None:
     """Give the probe every WITH that the SELECT can see."""
-    ctes: list[exp.CTE] = []
+    ctes: list[exp.Expr] = []
     recursive = False
-    below: exp.Expr = select
+    path = {id(select)}
     node: exp.Expr | None = select
     while node is not None:
         found = node.args.get("with_")
         if isinstance(found, exp.With):
-            inside = below if isinstance(below, exp.With) else None
-            mine = list(found.expressions)
-            if inside is not None:
-                holder = next((index for index, cte in enumerate(mine) if any(part is select for part in cte.walk())), len(mine))
-                mine = mine[: holder + 1] if found.recursive else mine[:holder]
-            recursive = recursive or bool(found.recursive)
-            ctes = [*(cte.copy() for cte in mine), *ctes]
-        below, node = node, node.parent
+            holder = next((number for number, cte in enumerate(found.expressions) if id(cte) in path), None)
+            visible = found.expressions[: holder if holder is None or not found.recursive else holder + 1]
+            recursive = recursive or bool(found.args.get("recursive"))
+            ctes = [*(cte.copy() for cte in visible), *ctes]
+        path.add(id(node))
+        node = node.parent
     if ctes:
         probe.set("with_", exp.With(expressions=ctes, recursive=recursive))

@@ -1,141 +1,130 @@
-"""Where Trino and DuckDB would answer the same text differently: small rewrites of the tree, one per difference."""
+"""Where Trino and DuckDB would answer the same text differently: rewrites that need no types, one per difference."""
 
 from collections.abc import Callable
 
 from sqlglot import exp
-from sqlglot.optimizer.scope import Scope, traverse_scope
 
-from sql.probe import Probe
-from sql.types import FLOATS, INTEGERS, decimal_of, is_decimal, trino_type
 from sql.words import at_node
 
-#: Defined on every connection before the configuration is locked.
+#: Defined on every connection before its configuration is locked.
 MACROS = (
+    "create macro lake_div(a, b) as a / b",
     "create macro lake_int_div(a, b) as case when b = 0 then error('Division by zero') else a // b end",
     "create macro lake_mod(a, b) as case when b = 0 then error('Division by zero') else a % b end",
-    "create macro lake_half_up(n hugeint, d hugeint) as case when d = 0 then error('Division by zero')"
-    " else n // d + case when 2 * abs(n % d) >= abs(d) then sign(n) * sign(d) else 0 end end",
-    "create macro lake_whole(x) as case when x is null or regexp_full_match(x, '[+-]?[0-9]+') then x"
-    " else error('Cannot cast ''' || x || ''' to a whole number') end",
-    "create macro lake_try_whole(x) as case when regexp_full_match(x, '[+-]?[0-9]+') then x end",
+    """create macro lake_half_up(n hugeint, d hugeint) as case when d = 0 then error('Division by zero')
+    else n // d + case when 2 * abs(n % d) >= abs(d) then sign(n) * sign(d) else 0 end end""",
+    """create macro lake_whole(x) as case when x is null or regexp_full_match(x, '\\s*[+-]?[0-9]+\\s*') then x
+    else error('Cannot cast ''' || x || ''' to a whole number') end""",
+    "create macro lake_try_whole(x) as case when regexp_full_match(x, '\\s*[+-]?[0-9]+\\s*') then x end",
+    """create macro lake_flag(x) as case when x is null or lower(x) in ('true', 'false', 't', 'f', '1', '0') then x
+    else error('Cannot cast ''' || x || ''' to boolean') end""",
+    "create macro lake_try_flag(x) as case when lower(x) in ('true', 'false', 't', 'f', '1', '0') then x end",
+    """create macro lake_substr(s, begin) as case when begin = 0 and s is not null then '' else substr(s, begin) end,
+    (s, begin, size) as case when begin = 0 and s is not null then '' else substr(s, begin, size) end""",
+    """create macro lake_split_part(s, d, n) as case when n < 1 then error('Index must be greater than zero')
+    when n <= len(string_split(s, d)) then split_part(s, d, n) end""",
+    """create macro lake_item(a, i) as case when a is not null and (i < 1 or i > len(a))
+    then error('Array subscript out of bounds: ' || i) else a[i] end""",
 )
-INTEGER_CASTS = (exp.DataType.Type.TINYINT, exp.DataType.Type.SMALLINT, exp.DataType.Type.INT, exp.DataType.Type.BIGINT)
 
 
 def call(name: str, *arguments: exp.Expr) -> exp.Anonymous:
-    """A call of a DuckDB function."""
+    """A call of a DuckDB function or of one of the macros."""
     return exp.Anonymous(this=name, expressions=list(arguments))
 
 
-def _decimal_division(a: exp.Expr, b: exp.Expr, left: tuple[int, int], right: tuple[int, int], to: tuple[int, int]) -> exp.Expr:
-    """a / b as decimal `to`, exact and rounded half up: division of the unscaled integers."""
-    scale = to[1]
-    upper = _unscaled(a, scale + right[1])
-    quotient = exp.cast(call("lake_half_up", upper, _unscaled(b, right[1])), "decimal(38,0)", dialect="duckdb")
-    unit = exp.cast(exp.Literal.string(f"{10**-scale:.{scale}f}" if scale else "1"), f"decimal({scale + 1},{scale})", dialect="duckdb")
-    return exp.cast(exp.Mul(this=quotient, expression=unit), f"decimal({to[0]},{to[1]})", dialect="duckdb")
+def _subscript(text: str, node: exp.Expr) -> exp.Expr:
+    """a[9] of a shorter array is an error; element_at(a, 9) is null."""
+    if node.args.get("safe"):
+        return node
+    index = node.expressions[0]
+    if not isinstance(index, exp.Literal) or index.is_string:
+        raise at_node(text, node, "expected a number between the brackets; for anything else write element_at(x, i)")
+    return call("lake_item", node.this, exp.Literal.number(int(index.name) + 1))
 
 
-def _unscaled(x: exp.Expr, scale: int) -> exp.Expr:
-    ten = exp.cast(exp.Literal.number(10**scale), f"decimal({scale + 1},0)", dialect="duckdb")
-    return exp.cast(exp.Mul(this=exp.paren(x.copy()), expression=ten), "hugeint", dialect="duckdb")
+def _date_diff(text: str, node: exp.Expr) -> exp.Expr:
+    """date_diff counts whole units that passed, not the boundaries between them."""
+    return call("date_sub", exp.Literal.string(node.text("unit").lower()), node.args["expression"], node.this)
 
 
-def division(text: str, node: exp.Div, types: list[str]) -> exp.Expr | None:
-    """7/2 is 3; decimals stay decimals, rounded half up; x/0 is an error, except for doubles."""
-    left, right = types
-    a, b = node.this, node.expression
-    if left in INTEGERS and right in INTEGERS:
-        return call("lake_int_div", a.copy(), b.copy())
-    if left in FLOATS or right in FLOATS:
-        return exp.Paren(this=exp.Div(this=a.copy(), expression=b.copy(), typed=False, safe=True))
-    first, second = decimal_of(left), decimal_of(right)
-    if first and second:
-        scale = max(first[1], second[1])
-        precision = min(38, first[0] + second[1] + max(0, second[1] - first[1]))
-        return _decimal_division(a, b, first, second, (precision, scale))
-    raise at_node(text, node, f"'/' cannot be applied to {trino_type(left)}, {trino_type(right)}")
+def _extract(text: str, node: exp.Expr) -> exp.Expr:
+    """Sunday is day 7 of the week."""
+    if node.name.lower() in ("dow", "day_of_week", "dayofweek"):
+        return exp.DayOfWeekIso(this=node.args["expression"])
+    return node
 
 
-def modulus(text: str, node: exp.Mod, types: list[str]) -> exp.Expr | None:
-    """x % 0 is an error, except for doubles."""
-    if any(kind in FLOATS for kind in types):
-        return None
-    return call("lake_mod", node.this.copy(), node.expression.copy())
+def _substring(text: str, node: exp.Expr) -> exp.Expr:
+    """Nothing stands at position 0."""
+    return call("lake_substr", *(node.args[part] for part in ("this", "start", "length") if node.args.get(part)))
 
 
-def average(text: str, node: exp.Avg, types: list[str]) -> exp.Expr | None:
-    """The average of decimals is a decimal of the same scale, rounded half up."""
-    if not is_decimal(types[0]):
-        return None
-    to = decimal_of(types[0])
-    assert to is not None
-    whole: exp.Expr = node
-    while isinstance(whole.parent, (exp.Filter, exp.Window)) and whole.parent.this is whole:
-        whole = whole.parent
-
-    def instead(aggregate: type[exp.Expr]) -> exp.Expr:
-        copied = whole.copy()
-        inner = copied.find(exp.Avg)
-        assert inner is not None
-        other = aggregate(this=inner.this.copy())
-        if inner is copied:
-            return other
-        inner.replace(other)
-        return copied
-
-    mean = _decimal_division(instead(exp.Sum), exp.Nullif(this=instead(exp.Count), expression=exp.Literal.number(0)), to, (19, 0), to)
-    whole.replace(mean)
-    return None
+def _date_format(text: str, node: exp.Expr) -> exp.Expr:
+    """Trino writes milliseconds only for %f."""
+    pattern = node.args["format"]
+    if not isinstance(pattern, exp.Literal) or "%f" in pattern.name:
+        raise at_node(text, node, "expected a format in quotes, without %f")
+    return node
 
 
-def conversion(text: str, node: exp.Cast, types: list[str]) -> exp.Expr | None:
-    """Halves round away from zero; text must be a whole number to become one; some casts to text print differently."""
-    source, to = types[0], node.to.this
-    if to in INTEGER_CASTS and source in FLOATS:
-        node.set("this", exp.Round(this=node.this.copy()))
-    elif to in INTEGER_CASTS and source == "VARCHAR":
-        node.set("this", call("lake_try_whole" if isinstance(node, exp.TryCast) else "lake_whole", node.this.copy()))
-    elif to in exp.DataType.TEXT_TYPES and (source in FLOATS or source.startswith("TIMESTAMP")):
-        other = "cast to decimal first" if source in FLOATS else "use date_format(x, '%Y-%m-%d %H:%i:%s')"
-        raise at_node(text, node, f"a {trino_type(source)} prints differently on Athena; {other}")
-    return None
+def _cast(text: str, node: exp.Expr) -> exp.Expr:
+    """A timestamp has milliseconds unless its precision is written."""
+    to = node.args["to"]
+    if to.this == exp.DType.TIMESTAMP and not to.expressions:
+        node.set("to", exp.DataType.build("timestamp(3)", dialect="trino"))
+    return node
 
 
-Typed = Callable[[str, exp.Expr, list[str]], exp.Expr | None]
+def _by(name: str) -> "Rewrite":
+    """max_by and min_by: a null is a value too."""
 
-#: node -> (the operands whose types decide, what to write instead).
-TYPED: dict[type[exp.Expr], tuple[Callable[[exp.Expr], list[exp.Expr]], Typed]] = {
-    exp.Div: (lambda node: [node.this, node.args["expression"]], division),  # type: ignore[dict-item]
-    exp.Mod: (lambda node: [node.this, node.args["expression"]], modulus),  # type: ignore[dict-item]
-    exp.Avg: (lambda node: [_argument(node)], average),  # type: ignore[dict-item]
-    exp.Cast: (lambda node: [node.this], conversion),  # type: ignore[dict-item]
-    exp.TryCast: (lambda node: [node.this], conversion),  # type: ignore[dict-item]
+    def rewrite(text: str, node: exp.Expr) -> exp.Expr:
+        if node.args.get("count"):
+            raise at_node(text, node, "expected two arguments")
+        return exp.AnonymousAggFunc(this=name, expressions=[node.this, node.args["expression"]])
+
+    return rewrite
+
+
+def _split_part(text: str, node: exp.Expr) -> exp.Expr:
+    """There is no part behind the last, and none before the first."""
+    return call("lake_split_part", node.this, node.args["delimiter"], node.args["part_index"])
+
+
+def _as(kind: str) -> "Rewrite":
+    """The same with the type that Trino gives it."""
+
+    def rewrite(text: str, node: exp.Expr) -> exp.Expr:
+        return exp.cast(node.copy(), kind, dialect="trino")
+
+    return rewrite
+
+
+Rewrite = Callable[[str, exp.Expr], exp.Expr]
+
+PLAIN: dict[type[exp.Expr], Rewrite] = {
+    exp.Bracket: _subscript,
+    exp.DateDiff: _date_diff,
+    exp.Extract: _extract,
+    exp.Substring: _substring,
+    exp.TimeToStr: _date_format,
+    exp.Cast: _cast,
+    exp.TryCast: _cast,
+    exp.ArgMax: _by("arg_max_null"),
+    exp.ArgMin: _by("arg_min_null"),
+    exp.SplitPart: _split_part,
+    exp.ArrayPosition: _as("bigint"),
+    exp.StrToTime: _as("timestamp(3)"),
 }
 
 
-def _argument(node: exp.Expr) -> exp.Expr:
-    inner = node.this
-    return inner.expressions[0] if isinstance(inner, exp.Distinct) else inner
-
-
-def rewrite_typed(text: str, query: exp.Query, probe: Probe) -> list[exp.Expr]:
-    """Apply the rewrites that depend on types, inner ones first, in place; the nodes whose types cannot be told."""
-    unknown = []
-    for scope in traverse_scope(query):
-        for node in reversed(list(scope.walk())):
-            rule = TYPED.get(type(node))
-            if rule is None or node.parent is None:
-                continue
-            types = _types(scope, rule[0](node), probe)
-            if types is None:
-                unknown.append(node)
-                continue
-            instead = rule[1](text, node, types)
-            if instead is not None:
-                node.replace(instead)
-    return unknown
-
-
-def _types(scope: Scope, operands: list[exp.Expr], probe: Probe) -> list[str] | None:
-    return probe.types(scope, operands)
+def rewrite_plain(text: str, query: exp.Query) -> None:
+    """Apply the rewrites that need no types, inner nodes first, in place."""
+    for node in reversed(list(query.walk())):
+        rule = PLAIN.get(type(node))
+        if rule is not None and node.parent is not None:
+            parent, key, index = node.parent, node.arg_key, node.index
+            instead = rule(text, node)
+            if instead is not node and key is not None:
+                parent.set(key, instead, index)

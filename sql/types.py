@@ -17,6 +17,7 @@ SPELLED = {
     '"NULL"': "unknown",
     "NULL": "unknown",
 }
+WITH_ZONE = "TIMESTAMP WITH TIME ZONE"
 INTEGERS = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"})
 FLOATS = frozenset({"FLOAT", "DOUBLE"})
 _DECIMAL = re.compile(r"DECIMAL\((\d+),\s*(\d+)\)")

@@ -23,7 +23,10 @@ def at_word(text: str, start: int, end: int, message: str) -> UsageError:
 
 
 def at_node(text: str, node: exp.Expr, message: str) -> UsageError:
-    """The message pointing at the first word of the node that has a place in the text."""
+    """The message pointing at a table's whole name, or at the first word of the node that has a place in the text."""
+    if isinstance(node, exp.Table) and node.this.meta_get("start") is not None:
+        starts = [part.meta_get("start") for part in node.parts if part.meta_get("start") is not None]
+        return at_word(text, min(starts), node.parts[-1].meta_get("end") + 1, message)
     for part in node.walk():
         start, end = part.meta_get("start"), part.meta_get("end")
         if start is not None and end is not None:

@@ -73,7 +73,7 @@ def test_a_manifest_proves_bytes_and_names_the_source(feeds: Feeds, objects: Obj
     assert body == b'[{"id":1}]'
     assert (original.bytes, original.sha256) == (len(body), hashlib.sha256(body).hexdigest())
     assert (original.url, original.status, original.content_type) == (
-        f"{feeds.url}/carts",
+        f"{feeds.url}/users",
         200,
         "application/json; charset=utf-8",
     )
@@ -207,13 +207,13 @@ def test_secrets_of_an_address_reach_neither_manifest_nor_message(objects: Objec
 
 
 def test_a_changed_declaration_decodes_the_unchanged_run_again(feeds: Feeds, objects: Objects) -> None:
-    source = things(feeds, [{"id": 1, "name": "x", "new": 1.50}])
+    source = things(feeds, [{"id": 1, "name": "x", "new": 1.5}])
     landed(source, objects)
-    wider = things(feeds, [{"id": 1, "name": "x", "new": 1.50}]).model_copy(
+    wider = things(feeds, [{"id": 1, "name": "x", "new": 1.5}]).model_copy(
         update={"columns": {**source.columns, "new": source.columns["id"]}}
     )
     assert landed(wider, objects).outcome == "unchanged"
-    assert rows_of(objects, wider) == [("1", "x", "1.50")]
+    assert rows_of(objects, wider) == [("1", "x", "1.5")]
     assert rows_of(objects, source) == [("1", "x")]
     assert verify(objects, ["things"]).problems == []
 

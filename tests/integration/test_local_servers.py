@@ -13,8 +13,10 @@ import pytest
 
 from lake.errors import LakeError
 from lake.settings import Settings, parse_env_file, read_settings
+from local.mariadb import socket_path, user
 from local.processes import is_alive, start, wait_until
 from local.servers import down, status, up
+from local.shop_database import make_shop
 from local.state import read_state, write_state
 
 
@@ -25,8 +27,10 @@ def settings_of(home: Path, **more: str) -> Settings:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Path]:
-    yield tmp_path
-    down(settings_of(tmp_path))
+    folder = tmp_path / "a lake"
+    folder.mkdir()
+    yield folder
+    down(settings_of(folder))
 
 
 def kill(home: Path, name: str) -> None:
@@ -67,6 +71,17 @@ def test_up_again_starts_nothing_and_changes_no_address(home: Path) -> None:
     again = up(settings_of(home))
     assert [(server.name, server.address, server.pid) for server in again] == [(s.name, s.address, s.pid) for s in first]
     assert not any(server.is_new for server in again)
+
+
+def test_a_folder_with_a_long_path_works_too(tmp_path: Path) -> None:
+    home = tmp_path / ("long" * 25)
+    home.mkdir()
+    try:
+        up(settings_of(home))
+        assert rows(home, "SELECT count(*) FROM customers") == [(13,)]
+    finally:
+        down(settings_of(home))
+        socket_path(settings_of(home)).parent.rmdir()
 
 
 def test_two_ups_at_once_start_each_server_once(home: Path) -> None:
@@ -152,9 +167,6 @@ def test_nobody_comes_in_as_root_by_tcp(home: Path) -> None:
 
 
 def test_customers_that_were_changed_stay_changed(home: Path) -> None:
-    from local.mariadb import socket_path, user
-    from local.shop_database import make_shop
-
     settings = settings_of(home)
     up(settings)
     password = read_state(home / ".lake")["mariadb"].secrets["reader_password"]

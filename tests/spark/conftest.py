@@ -1,15 +1,31 @@
 """One Spark session for all Spark tests, on a MinIO and a catalog of its own."""
 
+import json
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
+from ulid import ULID
 
+from ingest.bots import pull_all
+from jobs.build import Builder
+from jobs.gate import Gate
+from jobs.run import build_all
 from jobs.session import open_session
+from jobs.tables import Tables
 from lake.settings import Settings, read_settings
+from lake.sources import load_sources
+from lake.tables import trusted_code
 from local import servers
+from local.feeds import Feeds, start_feeds
 from local.spark import driver_options, spark_environment
+from orchestration.plan import Declared
+from orchestration.run import plan_document, planned
 from store.objects import Objects
 
 
@@ -42,3 +58,74 @@ def objects(spark_settings: Settings) -> Objects:
     return Objects(spark_settings)
 
 
+
+
+@dataclass
+class Lab:
+    """A small lake of one's own: sources declared and served by the test, built through the shared session."""
+
+    spark: SparkSession
+    settings: Settings
+    objects: Objects
+    feeds: Feeds
+
+    @property
+    def tables(self) -> Tables:
+        """The lake's tables."""
+        return Tables(self.spark, self.objects)
+
+    def declare(self, name: str, columns: dict[str, Any], **keys: Any) -> None:
+        """Write the declaration of a source whose records the test serves."""
+        declared = {
+            "name": name,
+            "description": "One row per record.",
+            "kind": "rest",
+            "url": f"{self.feeds.files_url}/{name}.json",
+            "load": "snapshot",
+            "key": ["id"],
+            "columns": columns,
+            **keys,
+        }
+        self.settings.sources.mkdir(exist_ok=True)
+        (self.settings.sources / f"{name}.yaml").write_text(json.dumps(declared))
+
+    def serve(self, name: str, records: Any) -> None:
+        """Answer with these records from now on."""
+        self.feeds.files[f"{name}.json"] = json.dumps(records).encode()
+
+    def pull(self, *names: str) -> list[Any]:
+        """Bots to raw."""
+        return pull_all(self.declared().sources, names, self.settings, self.objects)
+
+    def declared(self) -> Declared:
+        """The sources declared so far, and no refined table."""
+        return Declared(load_sources(self.settings.sources), {}, trusted_code(files("jobs")))
+
+    def plan(self, *names: str, accept: tuple[str, ...] = ()) -> dict[str, Any]:
+        """What a run would build now."""
+        declared = self.declared()
+        sources, refined = declared.closure(names)
+        entries = [e for e in planned(self.settings, self.objects, declared, sources, refined) if e["build"]]
+        return plan_document(declared, str(ULID()), list(accept), entries)
+
+    def build(self, plan: dict[str, Any]) -> dict[str, Any]:
+        """Carry a plan out in this process; what became of each table."""
+        builder = Builder(self.spark, self.objects, Tables(self.spark, self.objects), Gate(plan["run"]), {}, plan)
+        return build_all(builder)
+
+    def cycle(self, *names: str, accept: tuple[str, ...] = ()) -> dict[str, Any]:
+        """Pull, plan and build; what became of each table that was to be built."""
+        self.pull(*names)
+        return self.build(self.plan(*names, accept=accept))
+
+    def rows(self, table: str, *columns: str) -> list[tuple[Any, ...]]:
+        """The rows of a table, sorted."""
+        return sorted(tuple(row) for row in self.spark.table(f"lake.{table}").select(*columns).collect())
+
+
+@pytest.fixture
+def lab(spark: SparkSession, spark_settings: Settings, objects: Objects, tmp_path: Path) -> Iterator[Lab]:
+    """A lab with no source declared yet; its names must be unlike those of other tests."""
+    feeds = start_feeds()
+    yield Lab(spark, replace(spark_settings, sources=tmp_path / "sources"), objects, feeds)
+    feeds.close()

@@ -177,3 +177,20 @@ def test_spark_gets_the_identity_of_the_settings_and_not_the_users_own(tmp_path:
     )
     assert "AWS_SESSION_TOKEN" not in values
     assert values["PYSPARK_PYTHON"] == values["PYSPARK_DRIVER_PYTHON"]
+
+
+def test_a_program_that_outlives_its_set_up_still_keeps_a_second_one_waiting(tmp_path: Path) -> None:
+    import fcntl
+    import os
+    import subprocess
+
+    from local.cache import only_one
+
+    with only_one(tmp_path / "lock", is_inherited=True):
+        program = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, close_fds=False)
+    file = os.open(tmp_path / "lock", os.O_RDWR)
+    with pytest.raises(BlockingIOError):
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    program.communicate(b"\n")
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(file)
