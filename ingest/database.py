@@ -26,7 +26,7 @@ TEMPORARY = {
     2002, 2003, 2005, 2006, 2013, 2014, 2055, 3024,
 }  # fmt: skip
 MEANING = {
-    1044: "no right to the database", 1045: "access denied for the user", 1049: "no such database", 1142: "no right to the table",
+    1044: "no right to the database", 1045: "access denied for the user", 1698: "access denied for the user", 1049: "no such database", 1142: "no right to the table",
     1146: "no such table", 1040: "too many connections", 2002: "no connection", 2003: "no connection", 2005: "an unknown host",
     2006: "a server that went away", 2013: "a connection lost while reading", 1412: "a table that was altered meanwhile",
     1969: "a statement that took too long", 3024: "a statement that took too long",
@@ -186,7 +186,7 @@ def _ours(code: int, where: str) -> LakeError:
     meaning = f"{MEANING.get(code, 'an error of the server')} (MySQL error {code})"
     if code in TEMPORARY or code == 0:
         return TemporaryError(f"{where}: got {meaning}; try again later")
-    if code in (1044, 1045, 1049, 1142):
+    if code in (1044, 1045, 1049, 1142, 1698):
         return UsageError(f"{where}: got {meaning}; check user, password and database in url")
     return SourceError(f"{where}: got {meaning}")
 

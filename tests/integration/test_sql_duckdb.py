@@ -1,13 +1,11 @@
 """What every engine answers over real Iceberg tables in a real S3 server."""
 
 import socket
-import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import boto3
 import pyarrow as pa
@@ -20,7 +18,6 @@ from lake.errors import LakeError, TemporaryError, UsageError
 from lake.settings import Settings, read_settings
 from sql.engine import ENGINES, Engine, open_engine
 
-MINIO = Path("~/.cache/embalse/bin/minio").expanduser()
 PRODUCTS = Schema(
     NestedField(1, "id", LongType(), required=False),
     NestedField(2, "title", StringType(), required=False),
@@ -63,51 +60,24 @@ class Lake:
 
 
 @pytest.fixture(scope="module")
-def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    if not MINIO.exists():
-        pytest.skip("MinIO is not built; run `make setup`")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    folder = tmp_path_factory.mktemp("minio")
-    environment = {"MINIO_ROOT_USER": "lakeuser", "MINIO_ROOT_PASSWORD": "lakesecret", "MINIO_BROWSER": "off", "HOME": str(folder)}
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(
-            [MINIO, "server", str(folder / "data"), "--address", address], env=environment, stdout=log, stderr=log
-        )
-    try:
-        s3 = boto3.client(
-            "s3",
-            endpoint_url=f"http://{address}",
-            aws_access_key_id="lakeuser",
-            aws_secret_access_key="lakesecret",
-            region_name="us-east-1",
-            config=boto3.session.Config(retries={"max_attempts": 12, "mode": "standard"}),
-        )
-        s3.create_bucket(Bucket="lake")
-        yield f"http://{address}"
-    finally:
-        server.kill()
-        server.wait()
-
-
-@pytest.fixture(scope="module")
-def lake(endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> Lake:
+def lake(minio_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Lake:
     folder = tmp_path_factory.mktemp("lake")
-    settings = read_settings(
-        {
-            "LAKE_HOME": str(folder),
-            "LAKE_S3_ENDPOINT": endpoint,
-            "LAKE_S3_ACCESS_KEY_ID": "lakeuser",
-            "LAKE_S3_SECRET_ACCESS_KEY": "lakesecret",
-        }
-    )
-    catalog = SqlCatalog(
-        "lake",
-        uri=f"sqlite:///{folder}/catalog.db",
-        warehouse="s3://lake/tables",
-        **{"s3.endpoint": endpoint, "s3.access-key-id": "lakeuser", "s3.secret-access-key": "lakesecret", "s3.region": "us-east-1"},
-    )
+    bucket = f"sql-{uuid4().hex[:12]}"
+    settings = read_settings({**minio_server.variables, "LAKE_HOME": str(folder), "LAKE_ROOT": f"s3://{bucket}"})
+    identity = {
+        "s3.endpoint": settings.s3_endpoint,
+        "s3.access-key-id": settings.s3_access_key,
+        "s3.secret-access-key": str(settings.s3_secret_key),
+        "s3.region": settings.s3_region,
+    }
+    boto3.client(
+        "s3",
+        endpoint_url=settings.s3_endpoint,
+        aws_access_key_id=settings.s3_access_key,
+        aws_secret_access_key=str(settings.s3_secret_key),
+        region_name=settings.s3_region,
+    ).create_bucket(Bucket=bucket)
+    catalog = SqlCatalog("lake", uri=f"sqlite:///{folder}/catalog.db", warehouse=f"s3://{bucket}/tables", **identity)
     lake = Lake(catalog, settings)
     lake.create("trusted.products", PRODUCTS, ROWS)
     lake.create("trusted.nothing", PRODUCTS, [])
