@@ -73,7 +73,8 @@ def _temporal(name: str, quoted: str, kind: str, is_exact: bool) -> SelectedColu
     return SelectedColumn(name, f"cast(cast({quoted} as datetime(6)) as char)", kept if is_exact else pa.string())
 
 
-def parts_are_zero(name: str) -> str:
-    """SQL that counts the values of a date column in which year, month or day is zero."""
+def odd_dates(name: str) -> str:
+    """SQL that counts the values of a date column that no calendar has: a part is zero, or the month has no such day."""
     quoted = identifier(name)
-    return f"sum({quoted} is not null and (month({quoted}) = 0 or dayofmonth({quoted}) = 0 or year({quoted}) = 0))"
+    is_real = f"coalesce(from_days(to_days({quoted})) = date({quoted}) and year({quoted}) > 0, 0)"
+    return f"sum({quoted} is not null and {is_real} = 0)"

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ingest.column_types import SelectedColumn, identifier, parts_are_zero, selected
+from ingest.column_types import SelectedColumn, identifier, odd_dates, selected
 from ingest.originals import Ask, Fetched, Validators
 from lake.errors import LakeError, SourceError, TemporaryError, UsageError
 from lake.references import resolved
@@ -26,8 +26,9 @@ TEMPORARY = {
     2002, 2003, 2005, 2006, 2013, 2014, 2055, 3024,
 }  # fmt: skip
 MEANING = {
-    1044: "no right to the database", 1045: "access denied for the user", 1698: "access denied for the user", 1049: "no such database", 1142: "no right to the table",
-    1146: "no such table", 1040: "too many connections", 2002: "no connection", 2003: "no connection", 2005: "an unknown host",
+    1044: "no right to the database", 1045: "access denied for the user", 1698: "access denied for the user",
+    1049: "no such database", 1142: "no right to the table", 1146: "no such table", 1040: "too many connections",
+    2002: "no connection", 2003: "no connection", 2005: "an unknown host",
     2006: "a server that went away", 2013: "a connection lost while reading", 1412: "a table that was altered meanwhile",
     1969: "a statement that took too long", 3024: "a statement that took too long",
 }  # fmt: skip
@@ -87,7 +88,11 @@ class DatabaseBot:
         path = new_path()
         with self._errors(ask), self._connected() as connection:
             columns = self._columns(connection, ask)
-            _write(connection, self._select(connection, columns), columns, path)
+            try:
+                _write(connection, self._select(connection, columns), columns, path)
+            except pa.ArrowInvalid:  # its words would hold the value
+                inexact = f"{self.source.name}: {ask.shown}: got a value that its column's type cannot hold"
+                raise SourceError(f"{inexact}, expected what information_schema says") from None
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         yield Fetched(path, ask, path.stat().st_size, digest, datetime.now(UTC).isoformat())
@@ -113,7 +118,7 @@ class DatabaseBot:
         )
         try:
             with connection.cursor() as cursor:
-                cursor.execute("set session time_zone = '+00:00', sql_mode = ''")
+                cursor.execute("set session time_zone = '+00:00', sql_mode = 'ALLOW_INVALID_DATES'")
                 cursor.execute("set session transaction isolation level repeatable read")
                 cursor.execute("start transaction with consistent snapshot, read only")
             yield connection
@@ -150,10 +155,10 @@ class DatabaseBot:
         return [selected(*row, is_exact=row[0] not in inexact) for row in found]
 
     def _inexact(self, cursor: Any, names: list[str]) -> set[str]:
-        """Date columns that hold zero or partial dates, which no type but text can keep."""
+        """Date columns that hold zero or impossible dates, which no type but text can keep."""
         if not names:
             return set()
-        counts = ", ".join(parts_are_zero(name) for name in names)
+        counts = ", ".join(odd_dates(name) for name in names)
         cursor.execute(f"select {counts} from {identifier(self.source.table)}")  # noqa: S608 - every name is quoted
         return {name for name, zeros in zip(names, cursor.fetchone(), strict=True) if zeros not in (None, "0")}
 
@@ -177,7 +182,7 @@ class DatabaseBot:
 
         try:
             yield
-        except (pymysql.err.Error, OSError) as error:
+        except (pymysql.err.Error, TimeoutError, ConnectionError) as error:
             code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
             raise _ours(code, f"{self.source.name}: {ask.shown}") from None
 

@@ -57,7 +57,8 @@ class _Group:
     """Rows that wait to be written."""
 
     columns: list[list[str | None]]
-    places: list[dict[str, int]] = field(default_factory=list)
+    rows: list[int] = field(default_factory=list)
+    children: list[int] = field(default_factory=list)
     extras: list[str | None] = field(default_factory=list)
     faults: list[str | None] = field(default_factory=list)
     characters: int = 0
@@ -89,13 +90,14 @@ class DecodedWriter:
             column.append(value)
             if value is not None:
                 group.characters += len(value)
-        group.places.append({"object": self._number, "row": row.row, "child": row.child})
+        group.rows.append(row.row)
+        group.children.append(row.child)
         group.extras.append(row.extra)
         group.characters += len(row.extra or "")
         group.faults.append(compact([fault._asdict() for fault in row.faults]) if row.faults else None)
         self.rows += 1
         self.faults += bool(row.faults)
-        if len(group.places) >= self._group_rows or group.characters >= GROUP_CHARACTERS:
+        if len(group.rows) >= self._group_rows or group.characters >= GROUP_CHARACTERS:
             self._flush()
 
     def finished(self) -> DecodedFile:
@@ -109,11 +111,13 @@ class DecodedWriter:
 
     def _flush(self) -> None:
         group = self._group
-        if not group.places:
+        count = len(group.rows)
+        if not count:
             return
         arrays: list[Any] = [pa.array(column, pa.string()) for column in group.columns]
-        arrays.append(pa.array([self._raw_key] * len(group.places), pa.string()))
-        arrays.append(pa.array(group.places, RAW_ROW))
+        arrays.append(pa.array([self._raw_key] * count, pa.string()))
+        place = [pa.array([self._number] * count, pa.int32()), pa.array(group.rows, pa.int64())]
+        arrays.append(pa.StructArray.from_arrays([*place, pa.array(group.children, pa.int32())], fields=list(RAW_ROW)))
         arrays += [pa.array(group.extras, pa.string()), pa.array(group.faults, pa.string())]
         self._writer.write_batch(pa.record_batch(arrays, schema=self._schema))
         self._group = self._empty()

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from itertools import product
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from ingest.fetch import Clock, Limits, Request, fetch
 from ingest.http import Transport
@@ -14,6 +14,14 @@ from lake.references import public_url, resolved
 from lake.sources import Each, FilesSource, RestSource
 
 _PARAMETER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+
+
+def _is_http(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 class HttpBot:
@@ -32,8 +40,8 @@ class HttpBot:
             name: resolved(value, environment, f"{source.name}.yaml: headers.{name}") for name, value in source.headers.items()
         }
         self._limits = Limits(source.timeout_seconds, source.max_bytes)
-        if not self._url.startswith(("http://", "https://")):
-            raise UsageError(f"{source.name}.yaml: url: got {public_url(self._url)!r}, expected http:// or https://")
+        if not _is_http(self._url):
+            raise UsageError(f"{source.name}.yaml: url: got something else, expected http://host/... or https://host/...")
 
     def asks(self) -> list[Ask]:
         """The declared address."""

@@ -86,7 +86,7 @@ class Builder:
         comments = {name: column.description for name, column in contract.columns.items() if column.description}
         draft = Draft(entry["table"], self.run, wanted.fingerprint, schema, comments, wanted.inputs, self._facts(wanted))
         expectations = [Unique(rule="unique", columns=contract.key), *contract.expectations]
-        shrunk = _shrunk_rows(published, contract.max_shrink, self._is_accepted(entry))
+        shrunk = _shrunk_rows(entry["table"], published, contract.max_shrink, self._is_accepted(entry))
         publication = self.tables.publish(
             draft,
             lease,
@@ -189,9 +189,8 @@ class Builder:
             return lost / before if before else 0.0
 
         high = 1.0 if self._is_accepted(entry) else source.max_shrink
-        return Metric(
-            f"share of keys lost (accept with `lake run --accept {_newest_run(entry)}`)", "shrink", 0, high, measure=share
-        )
+        next_step = _consent(_newest_run(entry))
+        return Metric("share of keys lost", "shrink", 0, high, measure=share, next_step=next_step)
 
     def _audit(
         self, table: str, written: DataFrame, expectations: list[Expectation], extra: list[Metric], pinned: dict[str, DataFrame]
@@ -237,12 +236,16 @@ def _newest_run(entry: Record) -> str:
     return str(runs[-1]["run"])
 
 
-def _shrunk_rows(published: list[Publication], max_shrink: float, is_accepted: bool) -> list[Metric]:
+def _consent(name: str) -> str:
+    return f" (if that is right: `lake run --accept {name}`)"
+
+
+def _shrunk_rows(table: str, published: list[Publication], max_shrink: float, is_accepted: bool) -> list[Metric]:
     """The smallest number of rows that a rebuild may have without a person's consent."""
     if not published or is_accepted:
         return []
     fewest = published[0].rows * (1 - max_shrink)
-    return [Metric("rows (against the last publish)", "shrink", fewest, None, F.count("*"))]
+    return [Metric("rows left of the last publish", "shrink", fewest, None, F.count("*"), next_step=_consent(table))]
 
 
 def _as_declared(frame: DataFrame, schema: T.StructType, table: str) -> DataFrame:

@@ -1,7 +1,7 @@
 """The gate of a table: metrics in one Spark pass, judged as a Great Expectations suite, shown as Data Docs."""
 
 import math
-import tempfile
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -28,6 +28,7 @@ class Metric:
     high: float | None
     expression: Expr | None = None
     measure: Callable[[DataFrame], float] | None = None
+    next_step: str = ""
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,7 @@ class Gate:
 
     run_id: str
     results: list[Result] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
     _context: Any = None
     _assets: Any = None
 
@@ -107,7 +109,8 @@ class Gate:
 
         Raises GateError that names each expectation that failed, what came and what was allowed.
         """
-        outcome = self._validated(table, metrics, values)
+        with self._lock:
+            outcome = self._validated(table, metrics, values)
         now = datetime.now(UTC)
         results = []
         for m in metrics:
@@ -116,15 +119,17 @@ class Gate:
             low, high = (None if bound is None else float(bound) for bound in (m.low, m.high))
             results.append(Result(self.run_id, table, m.name, m.rule, observed, low, high, outcome[m.name], now))
         self.results.extend(results)
-        failed = [_told(result) for result in results if not result.success]
+        failed = [_told(result) + m.next_step for result, m in zip(results, metrics, strict=True) if not result.success]
         if failed:
             raise GateError(f"{table}: {'; '.join(failed)}; the table stays as it was")
         return results
 
-    def write_docs(self, folder: Path) -> None:
-        """The Data Docs of everything judged so far, as HTML files below `folder`."""
-        if self._context is None:
-            return
+    def write_docs(self, folder: Path, earlier: Sequence[Sequence[Result]]) -> None:
+        """The Data Docs of all that was judged, as HTML files below `folder`; `earlier` results of other tables are shown too."""
+        for results in earlier:
+            metrics = [Metric(result.expectation, result.rule, result.low, result.high) for result in results]
+            values = {result.expectation: math.nan if result.observed is None else result.observed for result in results}
+            self._validated(results[0].table_name, metrics, values, results[0])
         self._context.add_data_docs_site(
             "lake",
             {
@@ -135,7 +140,9 @@ class Gate:
         )
         self._context.build_data_docs(site_names=["lake"])
 
-    def _validated(self, table: str, metrics: Sequence[Metric], values: dict[str, float]) -> dict[str, bool]:
+    def _validated(
+        self, table: str, metrics: Sequence[Metric], values: dict[str, float], earlier: Result | None = None
+    ) -> dict[str, bool]:
         import great_expectations as gx
         import pandas as pd
 
@@ -157,7 +164,8 @@ class Gate:
         definition = self._context.validation_definitions.add(gx.ValidationDefinition(name=table, data=batch, suite=suite))
         checkpoint = self._context.checkpoints.add(gx.Checkpoint(name=table, validation_definitions=[definition]))
         frame = pd.DataFrame({name: [math.inf if math.isnan(value) else value] for name, value in values.items()})
-        outcome = checkpoint.run(batch_parameters={"dataframe": frame})
+        when = gx.RunIdentifier(earlier.run_id if earlier else self.run_id, earlier.judged_at if earlier else None)
+        outcome = checkpoint.run(batch_parameters={"dataframe": frame}, run_id=when)
         (result,) = outcome.run_results.values()
         return {entry.expectation_config.kwargs["column"]: bool(entry.success) for entry in result.results}
 
@@ -170,8 +178,3 @@ def _told(result: Result) -> str:
         f"{result.low:g}" if result.low == result.high and result.low is not None else " and ".join(p for p in (low, high) if p)
     )
     return f"{result.expectation}: got {observed}, expected {allowed}"
-
-
-def docs_folder() -> Path:
-    """A fresh folder for Data Docs."""
-    return Path(tempfile.mkdtemp(prefix="lake-docs-"))

@@ -21,6 +21,11 @@ TABLE_PROPERTIES = {
     "write.merge.mode": "copy-on-write",
 }
 
+#: What Iceberg says when somebody else changed the table first.
+OUTRUN = ("CommitFailedException", "AlreadyExistsException", "not an ancestor", "Cannot use branch (does not exist)")
+#: What clients say when a server does not answer.
+UNREACHABLE = ("Connection refused", "SdkClientException", "UnknownHost", "SocketTimeout", "ConnectTimeout", "Read timed out")
+
 
 @contextmanager
 def java_errors(where: str) -> Iterator[None]:
@@ -34,14 +39,13 @@ def java_errors(where: str) -> Iterator[None]:
 def ours(error: Exception, where: str) -> LakeError:
     """The error of ours that a Java error means; it keeps the first line alone."""
     text = str(error)
-    causes = "\n".join(line for line in text.splitlines() if line.startswith(("py4j", ":", "Caused by")) or "Exception" in line)
     if "SQLITE_BUSY" in text or "database is locked" in text:
         return TemporaryError(f"{where}: the catalog stayed locked; try again later")
-    if "CommitFailedException" in causes or "AlreadyExistsException" in causes or "not an ancestor" in text or "Cannot use branch (does not exist)" in text:
+    if any(sign in text for sign in OUTRUN):
         return LockedError(f"{where}: another run published in between; this run's rows were not published")
     if "XMinioStorageFull" in text or "No space left" in text:
         return TemporaryError(f"{where}: the disk is full; free some space and run again, nothing published was touched")
-    if any(word in text for word in ("Connection refused", "SdkClientException", "UnknownHost", "SocketTimeout", "ConnectTimeout")):
+    if any(sign in text for sign in UNREACHABLE):
         return TemporaryError(f"{where}: the store does not answer; `lake status` shows what is up")
     first = next((line for line in text.splitlines() if line.strip()), type(error).__name__)
     cause = next((line.lstrip(": ") for line in text.splitlines() if line.startswith(": ")), first)
@@ -97,7 +101,9 @@ def create_table(
     pairs = ", ".join(f"{_quoted(key)} = {_quoted(value)}" for key, value in {**TABLE_PROPERTIES, **properties}.items())
     by = f"PARTITIONED BY ({', '.join(partition)})" if partition else ""
     with java_errors(table):
-        spark.sql(f"CREATE TABLE lake.{table} ({columns}) USING iceberg {by} LOCATION {_quoted(folder)} TBLPROPERTIES ({pairs})")
+        spark.sql(
+            f"CREATE TABLE lake.{table} ({columns}) USING iceberg {by} LOCATION {_quoted(folder)} TBLPROPERTIES ({pairs})"
+        )
 
 
 def add_columns(spark: SparkSession, table: str, added: list[tuple[str, T.DataType]], stale: list[str]) -> None:

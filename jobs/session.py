@@ -39,7 +39,7 @@ def catalog_options(settings: Settings) -> dict[str, str]:
 
 def open_session(settings: Settings, name: str) -> SparkSession:
     """A session whose catalog `lake` is this lake; instants are UTC, nothing listens beyond loopback on a laptop."""
-    builder = SparkSession.builder.appName(name)  # type: ignore[attr-defined]
+    builder = SparkSession.builder.appName(name)
     options = {
         "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
         "spark.sql.catalog.lake": "org.apache.iceberg.spark.SparkCatalog",

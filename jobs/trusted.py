@@ -132,7 +132,9 @@ def changed_rows(accepted: DataFrame, current: DataFrame, source: Source) -> Dat
     values = F.struct(*(F.col(name) for name in source.published))
     older = F.lit(source.load == "append")
     if source.load == "merge" and source.order_by:
-        older = F.struct(*(F.col(name) for name in source.order_by)) < F.struct(*(F.col(f"_there.{n}") for n in source.order_by))
+        older = F.struct(*(F.col(name) for name in source.order_by)) < F.struct(
+            *(F.col(f"_there.{n}") for n in source.order_by)
+        )
     decided = F.when((F.col("_fate") != "kept") | F.col("_there").isNull(), F.col("_fate"))
     decided = decided.when(values.eqNullSafe(F.col("_there")), "duplicate").when(older, "superseded").otherwise("kept")
     return joined.withColumn("_fate", decided).select(*accepted.columns)

@@ -44,7 +44,9 @@ def checked_name(value: str) -> str:
 class Column(Declaration):
     """One column: its type, where it comes from, and how its text is to be read."""
 
-    type: str = Field(description="string, boolean, tinyint, smallint, int, bigint, float, double, date, timestamp or decimal(p,s)")
+    type: str = Field(
+        description="string, boolean, tinyint, smallint, int, bigint, float, double, date, timestamp or decimal(p,s)"
+    )
     from_: str | None = Field(
         default=None,
         alias="from",
@@ -84,21 +86,22 @@ def column_from(value: Any) -> Any:
 
 
 OnFail = Literal["warn", "quarantine", "halt"]
+ON_FAIL = "warn counts the row; quarantine rejects it; halt stops the table"
 
 
 class RowCheck(Declaration):
     """What every row's column must keep; null passes (use `required` for that)."""
 
-    column: str
-    on_fail: OnFail = "quarantine"
+    column: str = Field(description="the column that is checked")
+    on_fail: OnFail = Field(default="quarantine", description=ON_FAIL)
 
 
 class Between(RowCheck):
     """`low` <= column <= `high`; either end may be left open."""
 
     rule: Literal["between"]
-    low: float | int | str | None = None
-    high: float | int | str | None = None
+    low: float | int | str | None = Field(default=None, description="smallest value allowed")
+    high: float | int | str | None = Field(default=None, description="largest value allowed")
 
     @model_validator(mode="after")
     def _one_end(self) -> "Between":
@@ -111,23 +114,23 @@ class OneOf(RowCheck):
     """The column is one of `values`."""
 
     rule: Literal["in"]
-    values: list[str | int | float | bool] = Field(min_length=1)
+    values: list[str | int | float | bool] = Field(min_length=1, description="the values allowed")
 
 
 class Matches(RowCheck):
     """The whole text matches the regular expression `pattern` (Java's syntax)."""
 
     rule: Literal["matches"]
-    pattern: str
+    pattern: str = Field(description="regular expression for the whole text")
 
 
 class Expression(Declaration):
     """A condition in Spark SQL over the row's columns that must not be false."""
 
     rule: Literal["expression"]
-    expression: str
-    column: str | None = None
-    on_fail: OnFail = "quarantine"
+    expression: str = Field(description="condition such as `low <= high`")
+    column: str | None = Field(default=None, description="the column that quarantine names")
+    on_fail: OnFail = Field(default="quarantine", description=ON_FAIL)
 
 
 Check = Annotated[Between | OneOf | Matches | Expression, Field(discriminator="rule")]

@@ -75,7 +75,9 @@ def _described(error: ValidationError) -> str:
         context = problem.get("ctx", {})
         tag = context.get("discriminator", "'kind'").strip("'")
         shown = context.get("tag", "nothing")
-        return f"{'.'.join([*path, tag])}: got {shown!r}, expected one of {context.get('expected_tags', 'the kinds documented')}"
+        return (
+            f"{'.'.join([*path, tag])}: got {shown!r}, expected one of {context.get('expected_tags', 'the kinds documented')}"
+        )
     message = problem["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
     shown = f"got {given!r}, " if isinstance(given, (str, int, float, bool)) or given is None else ""
     place = f"{'.'.join(path)}: " if path else ""

@@ -79,6 +79,11 @@ def table_folder(table: str, birth: str) -> str:
     return f"{WAREHOUSE}/{table.replace('.', '/')}-{birth}"
 
 
+def quality_results(table: str) -> str:
+    """What the table's last gate found."""
+    return f"{STATE}/quality/{table}.json"
+
+
 def quality_docs() -> str:
     """Folder of the Data Docs pages."""
     return "quality/data-docs/"

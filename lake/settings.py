@@ -21,7 +21,7 @@ SETTINGS: dict[str, tuple[str, str]] = {
     "LAKE_SOURCES": ("ingest/sources", "folder of source declarations"),
     "LAKE_SPARK_MASTER": ("local[*]", "Spark master of `lake run`"),
     "LAKE_SPARK_MEMORY": ("2g", "memory of the Spark driver"),
-    "LAKE_SPARK_JARS": ("~/.cache/embalse/jars", "folder of the locked jars (laptop only)"),
+    "LAKE_SPARK_JARS": ("the user's cache", "folder of the locked jars (laptop only)"),
     "LAKE_LEASE_SECONDS": ("60", "a lease whose heartbeat is older than this is free for others"),
     "LAKE_CRASH_AT": ("", "tests only: `N:before` or `N:after` kills the process at its N-th effect"),
     "LAKE_CRASH_LOG": ("", "tests only: file that receives one line per effect"),
@@ -33,7 +33,7 @@ SETTINGS: dict[str, tuple[str, str]] = {
 
 #: These come from one place together: naming one of them in the environment ignores what `lake up` wrote for the others.
 S3_GROUP = ("LAKE_ROOT", "LAKE_S3_ENDPOINT", "LAKE_S3_REGION", "LAKE_S3_ACCESS_KEY_ID", "LAKE_S3_SECRET_ACCESS_KEY")
-OWN_DEFAULT = ("LAKE_HOME", "FAKESTORE_URL", "SHOP_FILES_URL", "SHOP_DATABASE_URL")
+OWN_DEFAULT = ("LAKE_HOME", "LAKE_SPARK_JARS", "FAKESTORE_URL", "SHOP_FILES_URL", "SHOP_DATABASE_URL")
 
 
 class Secret(str):
@@ -143,7 +143,9 @@ def read_settings(environ: Mapping[str, str] | None = None, overrides: Mapping[s
         sources=home / get("LAKE_SOURCES"),
         spark_master=get("LAKE_SPARK_MASTER"),
         spark_memory=get("LAKE_SPARK_MEMORY"),
-        spark_jars=Path(get("LAKE_SPARK_JARS")).expanduser(),
+        spark_jars=Path(
+            get("LAKE_SPARK_JARS") or Path(values.get("XDG_CACHE_HOME") or "~/.cache") / "embalse" / "jars"
+        ).expanduser(),
         lease_seconds=lease_seconds,
         crash_at=get("LAKE_CRASH_AT"),
         crash_log=get("LAKE_CRASH_LOG"),

@@ -24,10 +24,14 @@ class Source(Declaration):
     )
     key: list[str] = Field(default=[], description="columns that identify a row of the trusted table")
     order_by: list[str] = Field(default=[], description="columns that say which row of a key is newest, most important first")
-    columns: dict[str, Annotated[Column, Field(description="short form: the type alone")]]
-    checks: list[Check] = []
-    expectations: list[Expectation] = []
-    max_shrink: float = Field(default=0.5, ge=0, le=1, description="share of keys a snapshot may lose without a person's consent")
+    columns: dict[str, Annotated[Column, Field(description="short form: the type alone")]] = Field(
+        description="name of a column -> its type, or all that is said of it"
+    )
+    checks: list[Check] = Field(default=[], description="rules that every row must keep")
+    expectations: list[Expectation] = Field(default=[], description="rules that the trusted table as a whole must keep")
+    max_shrink: float = Field(
+        default=0.5, ge=0, le=1, description="share of keys a snapshot may lose without a person's consent"
+    )
 
     _name = field_validator("name")(checked_name)
 
@@ -85,8 +89,8 @@ class Source(Declaration):
 class Each(Declaration):
     """One request per value of a column of another source."""
 
-    source: str
-    column: str
+    source: str = Field(description="name of the other source")
+    column: str = Field(description="its column; one request per distinct value")
 
 
 class RestSource(Source):
@@ -114,8 +118,8 @@ class FilesSource(Source):
 
     kind: Literal["files"]
     url: str = Field(description="address of the file")
-    format: Literal["csv"] = "csv"
-    delimiter: str = Field(default=",", min_length=1, max_length=1)
+    format: Literal["csv"] = Field(default="csv", description="form of the file")
+    delimiter: str = Field(default=",", min_length=1, max_length=1, description="what stands between two fields")
     encoding: str = Field(default="utf-8", description="name of a Python codec")
     nulls: list[str] = Field(default=[""], description="texts that mean null when not quoted")
     headers: dict[str, str] = Field(default={}, description="headers to send; values may be references")

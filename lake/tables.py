@@ -19,7 +19,7 @@ from lake.expectations import Expectation
 class TableColumn(Declaration):
     """A column of a refined table."""
 
-    type: str
+    type: str = Field(description="a type as in a source's columns")
     description: str | None = Field(default=None, description="what it means, with its unit")
 
     _type = field_validator("type")(checked_type)
@@ -30,9 +30,11 @@ class Table(Declaration):
 
     description: str = Field(description="one sentence that begins with the grain: `One row per ...`")
     key: list[str] = Field(min_length=1, description="columns that identify a row")
-    columns: dict[str, TableColumn]
-    expectations: list[Expectation] = []
-    max_shrink: float = Field(default=0.5, ge=0, le=1, description="share of rows a rebuild may lose without a person's consent")
+    columns: dict[str, TableColumn] = Field(description="name of a column -> its type, or all that is said of it")
+    expectations: list[Expectation] = Field(default=[], description="rules that the table must keep; the key is unique anyway")
+    max_shrink: float = Field(
+        default=0.5, ge=0, le=1, description="share of rows a rebuild may lose without a person's consent"
+    )
 
     @field_validator("columns", mode="before")
     @classmethod

@@ -145,8 +145,10 @@ def _refined_entry(declared: Declared, table: Refined, published: Published, bui
     wanted = Wanted(table.declaration, table.code, pins)
     decision = decide(wanted, published.get(table.table, []))
     rebuilt = [name for name in inputs if name in building]
-    build = decision.build or bool(rebuilt)
+    missing = [name for name in inputs if name not in pins and name not in building]
+    build = (decision.build or bool(rebuilt)) and not missing
     reason = f"new input from {', '.join(rebuilt)}" if rebuilt and not decision.whole else decision.reason
+    reason = f"waits for {', '.join(missing)}, never built yet" if missing else reason
     entry = _entry(table.table, "refined", table.name, wanted, build, reason)
     entry["inputs"] = inputs
     entry["needs"] = [*inputs, *(declared.table(name) for name in _referenced(table.contract))]

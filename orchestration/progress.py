@@ -5,7 +5,13 @@ import threading
 from typing import Any, TextIO
 
 Event = dict[str, Any]
-STATES = {"published": "published", "skipped": "as it was", "blocked": "blocked", "failed": "FAILED", "rolled back": "rolled back"}
+STATES = {
+    "published": "published",
+    "skipped": "as it was",
+    "blocked": "blocked",
+    "failed": "FAILED",
+    "rolled back": "rolled back",
+}
 
 
 class Progress:

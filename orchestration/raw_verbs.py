@@ -27,7 +27,9 @@ def _list(settings: Settings, objects: Objects, given: Given) -> int:
     if given.json:
         print_json(runs)
         return 0
-    rows = [(r["source"], r["seq"], r["run"], r["created_at"][:19], f"{r['rows']:,}", r["faults"], size(r["bytes"])) for r in runs]
+    rows = [
+        (r["source"], r["seq"], r["run"], r["created_at"][:19], f"{r['rows']:,}", r["faults"], size(r["bytes"])) for r in runs
+    ]
     print_rows(("source", "seq", "run", "at", "rows", "faults", "original"), rows)
     return 0
 
@@ -53,5 +55,7 @@ def _replay(settings: Settings, objects: Objects, given: Given) -> int:
     if given.json:
         print_json([asdict(each) for each in done])
         return 0
-    print_rows(("source", "seq", "run", "rows", "faults", ""), [(d.source, d.seq, d.run, d.rows, d.faults, d.outcome) for d in done])
+    print_rows(
+        ("source", "seq", "run", "rows", "faults", ""), [(d.source, d.seq, d.run, d.rows, d.faults, d.outcome) for d in done]
+    )
     return 0

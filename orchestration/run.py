@@ -9,7 +9,8 @@ from typing import Any
 
 from ulid import ULID
 
-from ingest.bots import Failure, Pull, pull_all
+from ingest.bots import Failure, pull_all
+from ingest.landing import Pull
 from ingest.replay import ensure_decoded
 from lake.errors import NothingToDo
 from lake.settings import Settings
@@ -134,7 +135,9 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def roll_back(settings: Settings, objects: Objects, table: str, number: int | None, place: Callable[[], Place], tell: Tell) -> int:
+def roll_back(
+    settings: Settings, objects: Objects, table: str, number: int | None, place: Callable[[], Place], tell: Tell
+) -> int:
     """Put an earlier publish of a table back; the exit code of the job."""
     run_id = str(ULID())
     write_plan(objects, run_id, {"run": run_id, "rollback": {"table": table, "number": number}, "tables": [], "accept": []})

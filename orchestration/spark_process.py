@@ -1,9 +1,9 @@
 """Starts the Spark job as a process of its own, and ends it when the run ends."""
 
-import ctypes
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +17,6 @@ from lake.arguments import job_arguments
 from lake.errors import LakeError
 from lake.settings import Settings
 
-PR_SET_PDEATHSIG = 1
 Event = dict[str, Any]
 
 
@@ -41,7 +40,7 @@ class Ended:
 def submit_command(settings: Settings, place: Place, run_id: str, action: str) -> list[str]:
     """The command line of a job."""
     submit = str(Path(sys.executable).parent / "spark-submit")
-    head = [submit, "--master", settings.spark_master, "--py-files", str(place.package), *place.options]
+    head = [*_bound_to_us(), submit, "--master", settings.spark_master, "--py-files", str(place.package), *place.options]
     return [*head, str(settings.code / "jobs" / "run.py"), *job_arguments(settings, run_id, action)]
 
 
@@ -64,6 +63,12 @@ def run_job(settings: Settings, place: Place, run_id: str, action: str, told: Ca
     return Ended(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)
 
 
+def _bound_to_us() -> list[str]:
+    """What makes Linux kill the job when this process dies, so that no job outlives a killed run."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "KILL"] if setpriv else []
+
+
 @contextmanager
 def _started(command: list[str], place: Place, errors: BinaryIO) -> Iterator[subprocess.Popen[bytes]]:
     """The job's process, in a group of its own that ends with this process, however that ends."""
@@ -74,7 +79,6 @@ def _started(command: list[str], place: Place, errors: BinaryIO) -> Iterator[sub
         stdout=subprocess.PIPE,
         stderr=errors,
         start_new_session=True,
-        preexec_fn=_die_with_parent,
     )
     try:
         yield process
@@ -86,11 +90,6 @@ def _started(command: list[str], place: Place, errors: BinaryIO) -> Iterator[sub
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
-
-
-def _die_with_parent() -> None:
-    """Ask Linux to kill this process when its parent dies, so that no job outlives a killed run."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _events(process: subprocess.Popen[bytes], log: BinaryIO) -> Iterator[Event]:

@@ -20,9 +20,8 @@ Given = argparse.Namespace
 
 def sql(settings: Settings, given: Given, world: "World") -> int:
     """Answer one SELECT."""
-    from sql.output import write_answer
-
     from sql.engine import open_engine
+    from sql.output import write_answer
 
     text = sys.stdin.read() if given.query == "-" else given.query
     answer = open_engine(settings, given.engine).ask(text)
@@ -54,7 +53,9 @@ def tables(settings: Settings, given: Given, world: "World") -> int:
     if name and "." not in name:
         zones = sorted({table["table"].partition(".")[0] for table in shown})
         if shown and name not in zones:
-            raise UsageError(f"NAME: got {name!r}, expected a zone ({', '.join(zones)}) or a full name such as {shown[0]['table']}")
+            raise UsageError(
+                f"NAME: got {name!r}, expected a zone ({', '.join(zones)}) or a full name such as {shown[0]['table']}"
+            )
         shown = [table for table in shown if table["table"].startswith(f"{name}.")]
     elif name:
         return _describe(settings, name, given.json)
@@ -178,7 +179,13 @@ def _type(declared: Any) -> str:
 
 def _print_tables(shown: list[dict[str, Any]]) -> None:
     rows = [
-        (t["table"], f"{t['rows']:,}" if t["rows"] is not None else "?", t["columns"], t["publish"] or "", _age(t["published_at"]))
+        (
+            t["table"],
+            f"{t['rows']:,}" if t["rows"] is not None else "?",
+            t["columns"],
+            t["publish"] or "",
+            _age(t["published_at"]),
+        )
         for t in shown
     ]
     print_rows(("table", "rows", "columns", "publish", "published"), rows)
@@ -203,7 +210,8 @@ def print_rows(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     ]
     for row in [list(head), *texts]:
         cells = (
-            cell.rjust(width) if is_right else cell.ljust(width) for cell, width, is_right in zip(row, widths, right, strict=True)
+            cell.rjust(width) if is_right else cell.ljust(width)
+            for cell, width, is_right in zip(row, widths, right, strict=True)
         )
         print("  ".join(cells).rstrip())
 

@@ -37,7 +37,9 @@ def _run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help="sources and refined tables, with all they need; all when left out"
     )
-    parser.add_argument("--accept", action="append", default=[], metavar="RUN", help="let this raw run (or table) shrink the table")
+    parser.add_argument(
+        "--accept", action="append", default=[], metavar="RUN", help="let this raw run (or table) shrink the table"
+    )
     parser.add_argument("--no-ingest", action="store_true", help="build from what raw has")
     parser.add_argument("--fail-on-empty", action="store_true", help="exit with 4 when nothing was new")
 

@@ -7,7 +7,7 @@ from sqlglot import exp
 from sqlglot.dialects.trino import Trino
 from sqlglot.errors import OptimizeError, ParseError, TokenError
 from sqlglot.optimizer.qualify import qualify
-from sqlglot.optimizer.scope import traverse_scope
+from sqlglot.optimizer.scope import Scope, traverse_scope
 from sqlglot.tokenizer_core import Token, TokenType
 
 from lake.errors import UsageError
@@ -130,13 +130,16 @@ def no_table(name: str, known: Mapping[str, str]) -> str:
 def bind_tables(text: str, query: exp.Query, known: Mapping[str, str]) -> set[str]:
     """Give every table its full name, in place; the full names.
 
-    Raises UsageError for a table that does not exist.
+    Raises UsageError for a table that does not exist, or that stands where none is looked for.
     """
     named = set()
+    seen: set[int] = set()
     for scope in traverse_scope(query):
+        seen |= {id(table) for table in scope.tables if isinstance(scope.sources.get(table.alias_or_name), Scope)}
         for source in scope.sources.values():
             if not isinstance(source, exp.Table):
                 continue
+            seen.add(id(source))
             written = ".".join(part.name for part in source.parts).lower()
             full = resolve_table(written.removeprefix("awsdatacatalog."), known)
             if full is None:
@@ -148,6 +151,9 @@ def bind_tables(text: str, query: exp.Query, known: Mapping[str, str]) -> set[st
             source.set("db", exp.to_identifier(schema, quoted=True))
             source.set("this", source.this if source.name == table else exp.to_identifier(table, quoted=True))
             named.add(full)
+    for stray in query.find_all(exp.Table):
+        if id(stray) not in seen:
+            raise at_node(text, stray, f"did not expect table {stray.name!r} here")
     return named
 
 

@@ -28,7 +28,8 @@ UNNAMED = re.compile(r"_col_?\d+")
 
 def open_duckdb(settings: Settings, catalog: Tables) -> "DuckDBEngine":
     """An engine with S3 and Iceberg loaded and its configuration locked."""
-    connection = duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
+    options = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+    connection = duckdb.connect(config={**options, "temp_directory": str(settings.local / "duckdb")})
     for name in ("httpfs", "avro", "iceberg", *(() if settings.s3_access_key else ("aws",))):
         connection.load_extension(str(_extension(name)))
     connection.execute(_secret(settings))
@@ -69,8 +70,9 @@ class DuckDBEngine:
         self.connection = connection
         self.reader = reader
         self.catalog = catalog
-        self._columns: dict[str, dict[str, str]] = {}
+        self._columns: dict[str, tuple[str, dict[str, str]]] = {}
         connection.execute("set global TimeZone = 'UTC'")
+        connection.execute("set global python_enable_replacements = false")
         connection.execute("set global ieee_floating_point_ops = true")
         for macro in MACROS:
             connection.execute(macro)
@@ -104,10 +106,12 @@ class DuckDBEngine:
         return Answer(_answer_columns(answered, written), _rows(cursor, text, answered), pinned)
 
     def _columns_of(self, full: str, cursor: duckdb.DuckDBPyConnection, location: str) -> dict[str, str]:
-        """DuckDB types of a table's columns; metadata never changes, so they are asked once."""
-        if location not in self._columns:
-            self._columns[location] = dict(_describe(cursor, f"from {self.reader}({_quoted(location)})"))
-        return self._columns[location]
+        """DuckDB types of a table's columns; they are asked once for every state of the table."""
+        kept = self._columns.get(full)
+        if kept is None or kept[0] != location:
+            kept = location, dict(_describe(cursor, f"from {self.reader}({_quoted(location)})"))
+            self._columns[full] = kept
+        return kept[1]
 
     def _listing(self, text: str, listing: Listing, known: dict[str, str]) -> Answer:
         if listing.verb == "tables":
@@ -204,6 +208,8 @@ def _our_errors(text: str) -> Iterator[None]:
     try:
         yield
     except (duckdb.HTTPException, duckdb.IOException) as error:
+        if getattr(error, "status_code", None) in (401, 403):
+            raise LakeError("S3 refused to show a table's files; check LAKE_S3_ACCESS_KEY_ID and its rights") from error
         raise TemporaryError(f"the tables' files cannot be read now: {_clean(error)}") from error
     except (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException) as error:
         said = _clean(error)
@@ -218,5 +224,6 @@ def _clean(error: duckdb.Error) -> str:
     """First line of DuckDB's message without its class, places in its own SQL and addresses."""
     first = str(error).split("\n", 1)[0]
     first = re.sub(r"^(\w+ )+Error: ", "", first)
+    first = re.sub(r" (error )?for HTTP \w+ to '?.*$", "", first)
     first = re.sub(r"(s3|https?)://\S+", "...", first)
     return first.replace("lake_", "").strip().rstrip(".!")

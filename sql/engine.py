@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from lake.errors import UsageError
 from lake.settings import Settings
+from store.catalog import open_catalog
 
 ENGINES = ("duckdb",)
 
@@ -52,8 +53,8 @@ class Engine(Protocol):
         """
 
 
-def open_engine(settings: Settings, catalog: Tables, name: str = "duckdb") -> Engine:
-    """The engine of that name over the catalog's tables.
+def open_engine(settings: Settings, name: str = "duckdb", catalog: Tables | None = None) -> Engine:
+    """The engine of that name over the tables of a catalog, or of the one that the settings name.
 
     Raises UsageError for a name that is none.
     """
@@ -61,4 +62,4 @@ def open_engine(settings: Settings, catalog: Tables, name: str = "duckdb") -> En
         raise UsageError(f"--engine: got {name!r}, expected {' or '.join(ENGINES)}")
     from sql.duckdb_engine import open_duckdb
 
-    return open_duckdb(settings, catalog)
+    return open_duckdb(settings, catalog or open_catalog(settings))

@@ -23,15 +23,21 @@ def at_word(text: str, start: int, end: int, message: str) -> UsageError:
 
 
 def at_node(text: str, node: exp.Expr, message: str) -> UsageError:
-    """The message pointing at a table's whole name, or at the first word of the node that has a place in the text."""
-    if isinstance(node, exp.Table) and node.this.meta_get("start") is not None:
-        starts = [part.meta_get("start") for part in node.parts if part.meta_get("start") is not None]
-        return at_word(text, min(starts), node.parts[-1].meta_get("end") + 1, message)
-    for part in node.walk():
-        start, end = part.meta_get("start"), part.meta_get("end")
-        if start is not None and end is not None:
-            return at_word(text, start, end + 1, message)
-    return UsageError(message)
+    """The message pointing at a table's whole name, a column's own name, a function's name, or the first word of the node."""
+    if isinstance(node, exp.Column):
+        node = node.this
+    parts = node.parts if isinstance(node, exp.Table) else [node]
+    places = [place for part in parts if (place := _place(part))] or [place for part in node.walk() if (place := _place(part))]
+    if not places:
+        return UsageError(message)
+    (start, end), (_, last) = min(places), max(places)
+    return at_word(text, start, last if isinstance(node, exp.Table) else end, message)
+
+
+def _place(node: exp.Expr) -> tuple[int, int] | None:
+    """Where the node's word stands in the text."""
+    start, end = node.meta_get("start"), node.meta_get("end")
+    return None if start is None or end is None else (start, end + 1)
 
 
 def near(word: str, known: Iterable[str]) -> str:

@@ -197,7 +197,9 @@ class Objects:
             ) from error
         except BotoCoreError as error:
             where = self.settings.s3_endpoint or "AWS"
-            raise TemporaryError(f"{where}: S3 does not answer ({type(error).__name__}); is it up? `lake status` shows") from error
+            raise TemporaryError(
+                f"{where}: S3 does not answer ({type(error).__name__}); is it up? `lake status` shows"
+            ) from error
 
 
 class _Missing(LakeError):
@@ -209,7 +211,9 @@ def _ours(response: Any, uri: str, settings: Settings) -> LakeError:
     code = str(response.get("Error", {}).get("Code", "?"))
     status = str(response.get("ResponseMetadata", {}).get("HTTPStatusCode", ""))
     if code == "NoSuchBucket":
-        return UsageError(f"LAKE_ROOT: bucket {settings.bucket!r} does not exist; create it, or run `lake up` for the local one")
+        return UsageError(
+            f"LAKE_ROOT: bucket {settings.bucket!r} does not exist; create it, or run `lake up` for the local one"
+        )
     if code in MISSING_CODES:
         return _Missing(f"{uri}: no such object")
     if code in CONFLICT_CODES:

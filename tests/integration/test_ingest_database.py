@@ -130,6 +130,15 @@ def test_a_value_of_any_type_keeps_its_exact_text(
     assert table.column("v").to_pylist()[1] is None or "timestamp" in declared
 
 
+def test_a_date_that_no_calendar_has_keeps_its_text(objects: Objects, sql: Sql) -> None:
+    sql("set sql_mode = 'ALLOW_INVALID_DATES'")
+    sql("create table things (id int primary key, d date, t datetime)")
+    sql("insert into things values (1, '2020-02-31', '2021-02-29 10:00:00'), (2, '2020-02-01', null), (3, '0000-01-01', null)")
+    landed(things({"id": "bigint", "d": "date", "t": "timestamp"}), objects)
+    assert [row["d"] for row in rows(objects)] == ["2020-02-31", "2020-02-01", "0000-01-01"]
+    assert rows(objects)[0]["t"] == "2021-02-29 10:00:00.000000"
+
+
 def test_equal_tables_with_a_key_give_equal_bytes_whatever_the_order_of_insertion(objects: Objects, sql: Sql) -> None:
     sql("create table things (id int, part varchar(5), v double, primary key (part, id))")
     sql("insert into things values (1, 'b', 0.5), (2, 'a', 1.5), (1, 'a', 2.5)")

@@ -288,6 +288,16 @@ def test_leftovers_of_a_run_that_was_given_up_are_swept(feeds: Feeds, objects: O
     assert verify(objects, ["things"]).problems == []
 
 
+def test_a_decoding_that_never_ended_is_swept_and_those_that_did_stay(feeds: Feeds, objects: Objects) -> None:
+    run = landed(things(feeds, [{"id": 1}]), objects)
+    unfinished = paths.decoded(paths.raw_run("things", run.run), "0123456789abcdef", 1)
+    objects.put(unfinished, b"PAR1")
+    assert [(problem.kind, problem.key) for problem in verify(objects, ["things"]).problems] == [("orphan", unfinished)]
+    assert sweep(objects, "things") == [unfinished]
+    assert verify(objects, ["things"]).problems == []
+    assert len(raw_list(objects, "things")) == 1
+
+
 def test_a_run_under_way_is_not_foreign(feeds: Feeds, objects: Objects) -> None:
     landed(things(feeds, [{"id": 1}]), objects)
     under_way = run_id()

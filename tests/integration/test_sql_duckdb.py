@@ -5,9 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
-from uuid import uuid4
 
-import boto3
 import pyarrow as pa
 import pytest
 from pyiceberg.catalog.sql import SqlCatalog
@@ -17,6 +15,7 @@ from pyiceberg.types import DateType, DecimalType, DoubleType, LongType, NestedF
 from lake.errors import LakeError, TemporaryError, UsageError
 from lake.settings import Settings, read_settings
 from sql.engine import ENGINES, Engine, open_engine
+from tests.integration.conftest import Server, lake_of
 
 PRODUCTS = Schema(
     NestedField(1, "id", LongType(), required=False),
@@ -59,25 +58,27 @@ class Lake:
         return {name: self.catalog.load_table(name).metadata_location for name in self.names}
 
 
+@dataclass
+class Mapped:
+    """A catalog that says what it is told."""
+
+    metadata: dict[str, str]
+
+    def tables(self) -> dict[str, str]:
+        return self.metadata
+
+
 @pytest.fixture(scope="module")
-def lake(minio_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Lake:
+def lake(minio_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Lake:
     folder = tmp_path_factory.mktemp("lake")
-    bucket = f"sql-{uuid4().hex[:12]}"
-    settings = read_settings({**minio_server.variables, "LAKE_HOME": str(folder), "LAKE_ROOT": f"s3://{bucket}"})
+    settings = lake_of(minio_server, folder)
     identity = {
         "s3.endpoint": settings.s3_endpoint,
         "s3.access-key-id": settings.s3_access_key,
         "s3.secret-access-key": str(settings.s3_secret_key),
         "s3.region": settings.s3_region,
     }
-    boto3.client(
-        "s3",
-        endpoint_url=settings.s3_endpoint,
-        aws_access_key_id=settings.s3_access_key,
-        aws_secret_access_key=str(settings.s3_secret_key),
-        region_name=settings.s3_region,
-    ).create_bucket(Bucket=bucket)
-    catalog = SqlCatalog("lake", uri=f"sqlite:///{folder}/catalog.db", warehouse=f"s3://{bucket}/tables", **identity)
+    catalog = SqlCatalog("lake", uri=f"sqlite:///{folder}/catalog.db", warehouse=f"{settings.root}/tables", **identity)
     lake = Lake(catalog, settings)
     lake.create("trusted.products", PRODUCTS, ROWS)
     lake.create("trusted.nothing", PRODUCTS, [])
@@ -89,7 +90,7 @@ def lake(minio_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Lake:
 
 @pytest.fixture(scope="module", params=ENGINES)
 def engine(request: pytest.FixtureRequest, lake: Lake) -> Engine:
-    return open_engine(lake.settings, lake, request.param)
+    return open_engine(lake.settings, request.param, lake)
 
 
 def answered(engine: Engine, text: str, *parameters: Any) -> list[tuple[Any, ...]]:
@@ -174,16 +175,30 @@ def test_files_and_foreign_functions_are_refused(engine: Engine, lake: Lake) -> 
 
 
 def test_a_division_by_zero_is_an_error_without_internals(engine: Engine) -> None:
-    with pytest.raises(LakeError, match="^Division by zero$"):
+    with pytest.raises(LakeError, match=r"^Division by zero$"):
         list(engine.ask("SELECT id / (id - id) FROM products").rows)
 
 
-def test_a_missing_file_and_a_silent_server_name_no_address(lake: Lake) -> None:
+def test_a_wrong_secret_is_no_temporary_trouble(lake: Lake) -> None:
+    settings = read_settings({**lake.settings.environment, "LAKE_S3_SECRET_ACCESS_KEY": "wrong"})
+    with pytest.raises(LakeError, match="LAKE_S3_ACCESS_KEY_ID") as error:
+        open_engine(settings, catalog=lake).ask("SELECT id FROM products")
+    assert error.value.exit_code == 1
+
+
+def test_a_silent_server_is_temporary_trouble_and_names_no_address(lake: Lake) -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         silent = f"http://127.0.0.1:{nobody.getsockname()[1]}"
         settings = read_settings({**lake.settings.environment, "LAKE_S3_ENDPOINT": silent})
         with pytest.raises(TemporaryError) as error:
-            open_engine(settings, lake).ask("SELECT id FROM products")
+            open_engine(settings, catalog=lake).ask("SELECT id FROM products")
     assert "s3://" not in str(error.value)
     assert "127.0.0.1" not in str(error.value)
+
+
+def test_files_that_went_away_are_temporary_trouble_and_name_no_address(lake: Lake) -> None:
+    gone = {"trusted.products": lake.tables()["trusted.products"].replace("/metadata/", "/metadata/gone-")}
+    with pytest.raises(TemporaryError) as error:
+        open_engine(lake.settings, catalog=Mapped(gone)).ask("SELECT id FROM products")
+    assert "s3://" not in str(error.value)

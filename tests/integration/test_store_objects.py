@@ -57,12 +57,17 @@ def test_a_swap_does_not_bring_back_what_is_gone(objects: Objects) -> None:
 
 
 def test_of_many_writers_none_is_lost(objects: Objects) -> None:
-    def add(document: Document | None) -> Document:
-        return {"count": (document or {"count": 0})["count"] + 1}
+    def add(name: int) -> None:
+        def change(document: Document | None) -> Document:
+            return {"names": [*(document or {"names": []})["names"], name]}
+
+        change_document(objects, "names", change)
 
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: change_document(objects, "counter", add), range(12)))
-    assert read_document(objects, "counter") == {"count": 12}
+        list(pool.map(add, range(12)))
+    document = read_document(objects, "names")
+    assert document
+    assert sorted(document["names"]) == list(range(12))
 
 
 def test_lists_stay_within_the_lake_and_its_prefix(objects: Objects, lake_settings: Settings) -> None:

@@ -34,7 +34,11 @@ def spark_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setting
     """A lake with a running MinIO and nothing in it."""
     home = tmp_path_factory.mktemp("lake")
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("LAKE_", "AWS_"))}
-    environ |= {"LAKE_HOME": str(home), "SHOP_DATABASE_URL": "mysql://nobody@127.0.0.1:1/none", "FAKESTORE_URL": "http://127.0.0.1:1"}
+    environ |= {
+        "LAKE_HOME": str(home),
+        "SHOP_DATABASE_URL": "mysql://nobody@127.0.0.1:1/none",
+        "FAKESTORE_URL": "http://127.0.0.1:1",
+    }
     environ |= {"SHOP_FILES_URL": "http://127.0.0.1:1/files"}
     settings = read_settings(environ)
     servers.up(settings)
@@ -56,8 +60,6 @@ def spark(spark_settings: Settings) -> Iterator[SparkSession]:
 def objects(spark_settings: Settings) -> Objects:
     """The lake's objects."""
     return Objects(spark_settings)
-
-
 
 
 @dataclass

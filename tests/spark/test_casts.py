@@ -90,10 +90,9 @@ def test_a_text_that_is_no_such_value_is_a_fault_and_never_a_null(
 ) -> None:
     value, fault = cast_one(spark, text, **column)
     assert value is None
-    assert fault is not None and reason in fault
+    assert reason in (fault or "")
 
 
 def test_null_stays_null_without_a_fault(spark: SparkSession) -> None:
     for type_ in ("bigint", "decimal(10,2)", "double", "boolean", "date", "timestamp", "string"):
         assert cast_one(spark, None, type=type_) == (None, None)
-

@@ -29,7 +29,9 @@ def test_a_changed_answer_replaces_the_snapshot_and_nothing_new_builds_nothing(l
 
 def test_rejected_rows_are_kept_with_every_reason_and_the_counts_add_up(lab: Lab) -> None:
     lab.declare("rejects", GOODS, checks=[{"column": "price", "rule": "between", "low": 0}])
-    lab.serve("rejects", [{"id": 1, "price": "1"}, {"id": "x", "price": "9.999"}, {"id": 3, "price": -1}, {"id": 1, "price": "1"}])
+    lab.serve(
+        "rejects", [{"id": 1, "price": "1"}, {"id": "x", "price": "9.999"}, {"id": 3, "price": -1}, {"id": 1, "price": "1"}]
+    )
     (count,) = lab.cycle("rejects")["trusted.rejects"]["counts"]
     assert (count["decoded"], count["kept"], count["quarantined"], count["duplicates"]) == (4, 1, 2, 1)
     problems = [[problem["rule"] for problem in row[0]] for row in lab.rows("quarantine.rejects", "problems")]
@@ -38,7 +40,10 @@ def test_rejected_rows_are_kept_with_every_reason_and_the_counts_add_up(lab: Lab
 
 def test_a_password_is_in_no_table_at_all(lab: Lab) -> None:
     lab.declare("people", {"id": "bigint", "password": {"type": "string", "pii": True}, "age": "int"})
-    lab.serve("people", [{"id": 1, "password": "hidden-1", "age": 3}, {"id": 2, "password": "hidden-2", "age": "old", "note": "hidden-3"}])
+    lab.serve(
+        "people",
+        [{"id": 1, "password": "hidden-1", "age": 3}, {"id": 2, "password": "hidden-2", "age": "old", "note": "hidden-3"}],
+    )
     lab.cycle("people")
     for table in ("trusted.people", "quarantine.people"):
         assert "hidden" not in str(lab.spark.table(f"lake.{table}").collect())

@@ -15,7 +15,14 @@ FIRST, SECOND = RUNS
 
 def declared(**changes: Any) -> Source:
     columns = {"id": "bigint", "price": "decimal(10,2)", "changed_on": "date", "email": {"type": "string", "pii": True}}
-    given = {"name": "goods", "description": "One row per good.", "kind": "rest", "url": "http://x", "load": "merge", "key": ["id"]}
+    given = {
+        "name": "goods",
+        "description": "One row per good.",
+        "kind": "rest",
+        "url": "http://x",
+        "load": "merge",
+        "key": ["id"],
+    }
     return source_from({**given, "columns": columns, **changes}, "goods.yaml")
 
 
@@ -106,9 +113,7 @@ def test_a_late_row_does_not_replace_a_newer_one_in_the_table(spark: SparkSessio
     source = declared(order_by=["changed_on"])
     first = judged(spark, source, (FIRST, 1, {"id": "1", "price": "3", "changed_on": "2020-02-02"}))
     news = judged(spark, source, (SECOND, 1, {"id": "1", "price": "4", "changed_on": came}))
-    changed = trusted.changed_rows(
-        trusted.accepted_rows(news, source, 2), trusted.accepted_rows(first, source, 1), source
-    )
+    changed = trusted.changed_rows(trusted.accepted_rows(news, source, 2), trusted.accepted_rows(first, source, 1), source)
     assert fates(changed) == [(1, "4.00", fate)]
 
 

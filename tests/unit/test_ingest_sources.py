@@ -54,9 +54,10 @@ def test_a_parameter_that_nobody_gives_is_the_users_mistake() -> None:
         bot([], url="http://h/{other}")
 
 
-def test_an_address_must_be_http() -> None:
-    with pytest.raises(UsageError, match="expected http:// or https://"):
-        bot([], url="ftp://h/{name}")
+@pytest.mark.parametrize("url", ["ftp://h/x", "http://", "http://[::1", "http://u:s3cret@h:port/", "h/x"])
+def test_an_address_must_be_http_and_is_not_shown_otherwise(url: str) -> None:
+    with pytest.raises(UsageError, match=r"^things\.yaml: url: got something else, expected http://host/\.\.\."):
+        bot([], url=url)
 
 
 def test_a_source_needs_those_it_asks_with() -> None:

@@ -83,6 +83,9 @@ def test_an_error_says_what_is_wrong_and_points_at_the_word(engine: DuckDBEngine
         "SELECT * FROM information_schema.tables",
         "SELECT * FROM pg_catalog.pg_tables",
         "SELECT * FROM summary",
+        "WITH a AS (SELECT * FROM b), b AS (SELECT 1) SELECT * FROM a",
+        "SELECT (WITH b AS (SELECT 1 AS x) SELECT x FROM b), (SELECT x FROM b)",
+        "SELECT 1 WHERE 1 IN products",
         "SELECT getenv('HOME')",
         "SELECT \"getenv\"('HOME')",
         "SELECT read_text('/etc/passwd')",
@@ -122,7 +125,7 @@ def test_anything_but_one_question_about_tables_of_the_lake_is_refused(engine: D
 
 def test_an_engine_that_is_none_is_refused_with_those_there_are() -> None:
     with pytest.raises(UsageError, match="--engine: got 'athena', expected duckdb"):
-        open_engine(read_settings({}), Tables(), "athena")
+        open_engine(read_settings({}), "athena", Tables())
 
 
 @given(st.text(alphabet="ab\n\t ü", min_size=1, max_size=40), st.data())
