@@ -9,8 +9,8 @@ from ulid import ULID
 
 from ingest.landing import Progress, Pull, pull
 from lake.errors import LakeError, UsageError
+from lake.rest_source import RestSource
 from lake.settings import Settings
-from lake.sources import RestSource
 from store.objects import Objects
 
 AT_ONCE = 8

@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 
 from ingest.column_types import SelectedColumn, identifier, odd_dates, selected
 from ingest.originals import Ask, Fetched, Validators
+from lake.database_source import DatabaseSource
 from lake.errors import LakeError, SourceError, TemporaryError, UsageError
 from lake.references import resolved
 from lake.settings import Secret
-from lake.sources import DatabaseSource
 
 BATCH = 10_000
 #: Client and server errors after which the same read may succeed.

@@ -11,7 +11,8 @@ from ingest.decode_rows import TableRows
 from ingest.decoded import DecodedFile, DecodedWriter, Row
 from ingest.json_text import Unusable
 from lake.errors import SourceError
-from lake.sources import FilesSource, RestSource
+from lake.files_source import FilesSource
+from lake.rest_source import RestSource
 
 
 class Decoder(Protocol):

@@ -9,7 +9,7 @@ from typing import NamedTuple, TextIO
 from ingest.decoded import Fault, Row
 from ingest.json_text import Unusable, compact
 from ingest.kinds import kind_of
-from lake.sources import FilesSource
+from lake.files_source import FilesSource
 
 MAX_RECORD = 16_000_000
 _END = re.compile(r"(\r\n|\n|\r)\Z")

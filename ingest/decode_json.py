@@ -7,7 +7,7 @@ from typing import Any
 
 from ingest.decoded import Fault, Row
 from ingest.json_text import compact, is_writable, kind_name, leaf, values
-from lake.sources import RestSource
+from lake.rest_source import RestSource
 
 MAX_OBSERVED = 1000
 #: Declared fields as a tree; a leaf is None and stands for all below it.

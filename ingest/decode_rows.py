@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from ingest.decoded import Row
 from ingest.json_text import Number, Unusable, compact
-from lake.sources import DatabaseSource
+from lake.database_source import DatabaseSource
 
 BATCH = 10_000
 

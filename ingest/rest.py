@@ -10,8 +10,9 @@ from ingest.fetch import Clock, Limits, Request, fetch
 from ingest.http import Transport
 from ingest.originals import Ask, Fetched, Validators
 from lake.errors import SourceError, UsageError
+from lake.files_source import FilesSource
 from lake.references import public_url, resolved
-from lake.sources import Each, FilesSource, RestSource
+from lake.rest_source import Each, RestSource
 
 _PARAMETER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 

@@ -12,8 +12,10 @@ from ingest.http import RequestsTransport
 from ingest.originals import Bot
 from ingest.replay import ensure_decoded
 from ingest.rest import RestBot
+from lake.database_source import DatabaseSource
 from lake.errors import LakeError
-from lake.sources import DatabaseSource, FilesSource, RestSource
+from lake.files_source import FilesSource
+from lake.rest_source import RestSource
 from store import raw
 from store.objects import Objects
 

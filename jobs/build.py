@@ -17,7 +17,8 @@ from jobs.tables import Draft, Publication, Tables, Target
 from lake.errors import CorruptionError, GateError, LakeError, LockedError
 from lake.expectations import Expectation, NotNull, Unique
 from lake.planning import Wanted, decide
-from lake.sources import Source, source_from
+from lake.source import Source
+from lake.sources import source_from
 from lake.tables import Refined
 from store.leases import Lease
 from store.objects import Objects

@@ -9,7 +9,6 @@ from lake import paths
 from lake.errors import UsageError
 from lake.settings import Settings
 
-JDBC_OPTIONS = "busy_timeout=30000&journal_mode=WAL"
 
 
 def catalog_options(settings: Settings) -> dict[str, str]:
@@ -25,7 +24,8 @@ def catalog_options(settings: Settings) -> dict[str, str]:
         "cache-enabled": "false",
     }
     if kind == "sqlite":
-        options |= {"type": "jdbc", "uri": f"jdbc:sqlite:{place}?{JDBC_OPTIONS}", "jdbc.schema-version": "V1"}
+        wait = f"busy_timeout={settings.catalog_wait_seconds * 1000:.0f}"
+        options |= {"type": "jdbc", "uri": f"jdbc:sqlite:{place}?{wait}&journal_mode=WAL", "jdbc.schema-version": "V1"}
     elif kind == "glue":
         options |= {"type": "glue"}
     elif kind == "rest":

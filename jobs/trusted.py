@@ -10,7 +10,7 @@ from pyspark.sql import types as T
 from jobs.casts import cast
 from jobs.checks import broken, meaning
 from lake.columns import Check, Column
-from lake.sources import Source
+from lake.source import Source
 
 LINEAGE = ("_run_id", "_ingested_at", "_raw_key", "_raw_row")
 RAW_ROW = T.StructType(

@@ -87,7 +87,9 @@ def _described(error: ValidationError) -> str:
 def _nearest(error: ValidationError, path: list[str]) -> str:
     """A hint at the key that was probably meant."""
     from lake.columns import Column
-    from lake.sources import DatabaseSource, FilesSource, RestSource
+    from lake.database_source import DatabaseSource
+    from lake.files_source import FilesSource
+    from lake.rest_source import RestSource
     from lake.tables import Table
 
     known: set[str] = set()

@@ -18,6 +18,7 @@ SETTINGS: dict[str, tuple[str, str]] = {
     "LAKE_S3_ACCESS_KEY_ID": ("", "S3 identity; empty means the usual AWS chain (profile, role, AWS_* variables)"),
     "LAKE_S3_SECRET_ACCESS_KEY": ("", "its secret"),
     "LAKE_CATALOG": ("sqlite:.lake/catalog.db", "`sqlite:FILE`, `glue`, or `rest:URL`: where table names are kept"),
+    "LAKE_CATALOG_WAIT_SECONDS": ("30", "how long to wait while another process has the SQLite catalog locked"),
     "LAKE_SOURCES": ("ingest/sources", "folder of source declarations"),
     "LAKE_SPARK_MASTER": ("local[*]", "Spark master of `lake run`"),
     "LAKE_SPARK_MEMORY": ("2g", "memory of the Spark driver"),
@@ -54,6 +55,7 @@ class Settings:
     s3_access_key: str
     s3_secret_key: Secret = field(repr=False)
     catalog: str
+    catalog_wait_seconds: float
     sources: Path
     spark_master: str
     spark_memory: str
@@ -128,10 +130,6 @@ def read_settings(environ: Mapping[str, str] | None = None, overrides: Mapping[s
     root = get("LAKE_ROOT").rstrip("/")
     if not root.startswith("s3://") or root == "s3:/":
         raise UsageError(f"LAKE_ROOT: got {root!r}, expected s3://BUCKET or s3://BUCKET/PREFIX")
-    try:
-        lease_seconds = float(get("LAKE_LEASE_SECONDS"))
-    except ValueError:
-        raise UsageError(f"LAKE_LEASE_SECONDS: got {get('LAKE_LEASE_SECONDS')!r}, expected a number of seconds") from None
     return Settings(
         home=home,
         root=root,
@@ -140,13 +138,14 @@ def read_settings(environ: Mapping[str, str] | None = None, overrides: Mapping[s
         s3_access_key=get("LAKE_S3_ACCESS_KEY_ID"),
         s3_secret_key=Secret(get("LAKE_S3_SECRET_ACCESS_KEY")),
         catalog=_catalog(get("LAKE_CATALOG"), home),
+        catalog_wait_seconds=_seconds("LAKE_CATALOG_WAIT_SECONDS", get("LAKE_CATALOG_WAIT_SECONDS")),
         sources=home / get("LAKE_SOURCES"),
         spark_master=get("LAKE_SPARK_MASTER"),
         spark_memory=get("LAKE_SPARK_MEMORY"),
         spark_jars=Path(
             get("LAKE_SPARK_JARS") or Path(values.get("XDG_CACHE_HOME") or "~/.cache") / "embalse" / "jars"
         ).expanduser(),
-        lease_seconds=lease_seconds,
+        lease_seconds=_seconds("LAKE_LEASE_SECONDS", get("LAKE_LEASE_SECONDS")),
         crash_at=get("LAKE_CRASH_AT"),
         crash_log=get("LAKE_CRASH_LOG"),
         log_level=get("LAKE_LOG"),
@@ -162,3 +161,17 @@ def _catalog(value: str, home: Path) -> str:
     if value == "glue" or (kind == "rest" and place):
         return value
     raise UsageError(f"LAKE_CATALOG: got {value!r}, expected sqlite:FILE, glue or rest:URL")
+
+
+def _seconds(name: str, value: str) -> float:
+    """A length of time.
+
+    Raises UsageError when it is none.
+    """
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise UsageError(f"{name}: got {value!r}, expected a number of seconds above 0")
+    return seconds

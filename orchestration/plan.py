@@ -9,8 +9,10 @@ from typing import Any
 from lake import paths
 from lake.errors import CorruptionError, UsageError
 from lake.planning import Inputs, Wanted, decide
+from lake.rest_source import RestSource
 from lake.settings import Settings
-from lake.sources import RestSource, Source, load_sources
+from lake.source import Source
+from lake.sources import load_sources
 from lake.tables import Refined, in_order, load_refined, trusted_code
 from store import raw
 from store.catalog import open_catalog, publications, table_metadata

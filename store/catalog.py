@@ -19,7 +19,6 @@ CATALOG_NAME = "lake"
 NAMESPACES = ("trusted", "refined", "quarantine", "meta")
 PUBLICATIONS = "lake.publications"
 TABLE_NAME = "lake.table"
-BUSY_SECONDS = 30.0
 _METADATA = re.compile(r"(?P<version>\d+)-[0-9a-f-]+\.metadata\.json")
 
 
@@ -35,7 +34,7 @@ class SqliteCatalog:
     """The laptop's catalog: one SQLite file."""
 
     path: Path
-    busy_seconds: float = BUSY_SECONDS
+    busy_seconds: float
 
     def tables(self) -> dict[str, str]:
         """Address of the current metadata of every table; staging tables are left out.
@@ -103,7 +102,7 @@ def open_catalog(settings: Settings) -> SqliteCatalog:
     """
     kind, _, place = settings.catalog.partition(":")
     if kind == "sqlite":
-        return SqliteCatalog(Path(place))
+        return SqliteCatalog(Path(place), settings.catalog_wait_seconds)
     raise UsageError(f"LAKE_CATALOG: got {settings.catalog!r}; planning and SQL read sqlite:FILE only so far")
 
 

@@ -7,7 +7,8 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from jobs import trusted
-from lake.sources import Source, source_from
+from lake.source import Source
+from lake.sources import source_from
 
 RUNS = {"01ARZ3NDEKTSV4RRFFQ69G5FA1": 1, "01ARZ3NDEKTSV4RRFFQ69G5FA2": 2}
 FIRST, SECOND = RUNS

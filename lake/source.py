@@ -1,0 +1,88 @@
+"""What every kind of source declares."""
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from lake.columns import Check, Column, Declaration, checked_name, column_from
+from lake.expectations import Expectation
+
+
+class Source(Declaration):
+    """What every kind of source declares."""
+
+    name: str = Field(description="name of the source, of its folder in raw and of its trusted table")
+    description: str = Field(description="one sentence that begins with the grain: `One row per ...`")
+    schedule: str | None = Field(default=None, description="cron expression of five fields, in UTC")
+    load: Literal["snapshot", "append", "merge"] = Field(
+        description="snapshot: the newest run is the whole truth; append: rows are added; merge: newest row per key"
+    )
+    key: list[str] = Field(default=[], description="columns that identify a row of the trusted table")
+    order_by: list[str] = Field(default=[], description="columns that say which row of a key is newest, most important first")
+    columns: dict[str, Annotated[Column, Field(description="short form: the type alone")]] = Field(
+        description="name of a column -> its type, or all that is said of it"
+    )
+    checks: list[Check] = Field(default=[], description="rules that every row must keep")
+    expectations: list[Expectation] = Field(default=[], description="rules that the trusted table as a whole must keep")
+    max_shrink: float = Field(
+        default=0.5, ge=0, le=1, description="share of keys a snapshot may lose without a person's consent"
+    )
+
+    _name = field_validator("name")(checked_name)
+
+    @field_validator("columns", mode="before")
+    @classmethod
+    def _long_form(cls, value: Any) -> Any:
+        return {name: column_from(column) for name, column in value.items()} if isinstance(value, dict) else value
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> "Source":
+        for name in self.columns:
+            checked_name(name)
+        published = [name for name, column in self.columns.items() if not column.pii]
+        for place, names in (("key", self.key), ("order_by", self.order_by)):
+            for name in names:
+                if name not in published:
+                    raise ValueError(f"{place}: got {name!r}, expected one of {', '.join(published)}")
+        for check in self.checks:
+            if check.column is not None and check.column not in self.columns:
+                raise ValueError(f"checks: got column {check.column!r}, expected one of {', '.join(self.columns)}")
+        if self.load != "append" and not self.key:
+            raise ValueError(f"load {self.load} needs a key")
+        return self
+
+    @property
+    def trusted(self) -> str:
+        """Full name of the trusted table."""
+        return f"trusted.{self.name}"
+
+    @property
+    def published(self) -> dict[str, Column]:
+        """Columns that leave raw; key columns are required."""
+        return {
+            name: column.model_copy(update={"required": True}) if name in self.key else column
+            for name, column in self.columns.items()
+            if not column.pii
+        }
+
+    @property
+    def declaration(self) -> str:
+        """Hash of all that decides what the trusted table holds."""
+        return _hash(self.model_dump(mode="json", exclude={"description", "schedule"}))
+
+    @property
+    def decoding(self) -> str:
+        """Hash of all that decides what the decoded rows hold."""
+        paths = {name: column.from_ for name, column in self.columns.items()}
+        return _hash({"columns": paths, **self.decoding_options()})
+
+    def decoding_options(self) -> dict[str, Any]:
+        """Options of this kind that change how originals are decoded."""
+        return {}
+
+
+def _hash(facts: Any) -> str:
+    text = json.dumps(facts, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,281 @@
+"""Writes docs/reference/ from the code itself: settings, declarations, verbs, tables, and JSON Schemas for editors."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from lake import columns, errors, expectations
+from lake.database_source import DatabaseSource
+from lake.files_source import FilesSource
+from lake.rest_source import Each, RestSource
+from lake.settings import HOME, SETTINGS
+from lake.source import Source
+from lake.sources import load_sources
+from lake.tables import Refined, Table, TableColumn, load_refined
+from orchestration.editor_schemas import source_schema, table_schema
+from orchestration.words import parser
+
+FOLDER = HOME / "docs" / "reference"
+COMMAND = ".venv/bin/python -m orchestration.reference"
+WRITTEN = f"Written from the code by `{COMMAND}`.\n"
+CHECKS = (columns.Between, columns.OneOf, columns.Matches, columns.Expression)
+EXPECTATIONS = (
+    expectations.RowCount,
+    expectations.Unique,
+    expectations.NotNull,
+    expectations.References,
+    expectations.Holds,
+    expectations.Total,
+    expectations.Fresh,
+)
+KINDS = (RestSource, FilesSource, DatabaseSource)
+Schema = dict[str, Any]
+Field = tuple[str, str, str, str]
+Section = tuple[str, type[BaseModel], list[Field]]
+
+
+def references() -> dict[str, str]:
+    """Content of every generated file, by its name."""
+    return {
+        "settings.md": settings_page(),
+        "declarations.md": declarations_page(),
+        "verbs.md": verbs_page(),
+        "tables.md": tables_page(),
+        "source.schema.json": _json(source_schema()),
+        "table.schema.json": _json(table_schema()),
+    }
+
+
+def settings_page() -> str:
+    """Every environment variable the lake reads."""
+    rows = [
+        (f"`{name}`", _code(default) if default and " " not in default else default, meaning)
+        for name, (default, meaning) in SETTINGS.items()
+    ]
+    text = "Environment variables. They win over `.lake/env`, which `lake up` writes. Relative paths start at `LAKE_HOME`.\n"
+    return _page("Settings", text, _table(("setting", "default", "meaning"), rows))
+
+
+def verbs_page() -> str:
+    """`--help` of every verb, and what each exit code means."""
+    top = parser()
+    verbs = next(action.choices for action in top._actions if isinstance(action, argparse._SubParsersAction))
+    helps = "\n".join(f"## lake {name}\n\n```text\n{_help(below)}```\n" for name, below in verbs.items())
+    codes = {code: (name, meaning) for name, code, meaning in _error_codes()}
+    rows = [(0, "", "done")] + [(code, f"`{name}`", meaning) for code, (name, meaning) in sorted(codes.items())]
+    rows += [(130, "", "stopped by Ctrl-C"), (143, "", "stopped by SIGTERM")]
+    exits = "## Exit codes\n\n" + _table(("code", "error", "meaning"), rows)
+    text = "`lake VERB`. Results go to stdout, progress and the log to stderr; `--json` prints the result for programs.\n"
+    return _page("Verbs", text, helps, exits)
+
+
+def declarations_page() -> str:
+    """Every key of a source's and a refined table's YAML file."""
+    shared = [*Source.model_fields, "kind"]
+    sections: list[Section] = [("Source", Source, _fields(Source))]
+    sections += [(f"kind: {_const(kind, 'kind')}", kind, _without(kind, shared)) for kind in KINDS]
+    plain: dict[str, type[BaseModel]] = {
+        "for_each": Each,
+        "Column": columns.Column,
+        "Table": Table,
+        "Table column": TableColumn,
+    }
+    sections += [(title, model, _fields(model)) for title, model in plain.items()]
+    checks = [(_const(rule, "rule"), rule, _without(rule, ["rule"])) for rule in CHECKS]
+    expected = [(_const(rule, "rule"), rule, _without(rule, ["rule"])) for rule in EXPECTATIONS]
+    text = (
+        "A source is `ingest/sources/NAME.yaml`: the keys of [Source](#source) and of one kind. A refined table is\n"
+        "`jobs/refined/NAME.yaml`: the keys of [Table](#table). An unknown key is an error. Texts may hold\n"
+        "`${env:NAME}`, `${env:NAME:-default}` and `${file:PATH}` where a key says so. For editors:\n"
+        "[source.schema.json](source.schema.json) and [table.schema.json](table.schema.json).\n"
+    )
+    return _page(
+        "Declarations",
+        text,
+        *(_section(2, *section) for section in sections),
+        "## Checks\n\nOf every row of a source, chosen by `rule`. A null breaks none of them.\n",
+        *(_section(3, *section) for section in checks),
+        "## Expectations\n\nOf a whole table, judged before it is published, chosen by `rule`.\n",
+        *(_section(3, *section) for section in expected),
+    )
+
+
+def tables_page() -> str:
+    """Every trusted and refined table of this lake."""
+    sources, refined = load_sources(HOME / "ingest" / "sources"), load_refined(files("jobs") / "refined")
+    rows = [(f"[`{s.trusted}`](#{_anchor(s.trusted)})", s.description) for s in sources.values()]
+    rows += [(f"[`{t.table}`](#{_anchor(t.table)})", t.contract.description) for t in refined.values()]
+    lineage = (
+        "Every trusted table also has `_run_id` and `_ingested_at` (the raw run and when it was made), `_raw_key` and\n"
+        "`_raw_row` (the original and the place in it). A source's rejected rows are in `quarantine.<source>`:\n"
+        "`_run_id`, `_raw_key`, `_raw_row`, `problems` (column, rule, value, message), `payload` (the row's text as JSON,\n"
+        "without PII) and `quarantined_at`. `meta.quality_results` has one row per judged expectation.\n"
+    )
+    parts = [_trusted(source) for source in sources.values()] + [_refined(table, sources) for table in refined.values()]
+    return _page("Tables", lineage, _table(("table", "holds"), rows), *parts)
+
+
+def _trusted(source: Any) -> str:
+    """The section of a source's trusted table."""
+    asked = f"table `{source.table}` of `{source.url}`" if isinstance(source, DatabaseSource) else f"`{source.url}`"
+    schedule = f", on `{source.schedule}`" if source.schedule else ""
+    facts = [f"From {asked} ({source.kind}), load {source.load}{schedule}. Key: {_names(source.key)}."]
+    hidden = [name for name, column in source.columns.items() if column.pii]
+    facts += [f"Stays in raw, because it identifies a person: {_names(hidden)}."] if hidden else []
+    rows = [
+        (f"`{name}`", column.type, "yes" if column.required else "", _code(column.from_ or name), column.description or "")
+        for name, column in source.published.items()
+    ]
+    parts = [source.description, *facts, _table(("column", "type", "required", "from", "meaning"), rows)]
+    return _described(source.trusted, parts, source.checks, source.expectations)
+
+
+def _refined(table: Refined, sources: dict[str, Any]) -> str:
+    """The section of a refined table."""
+    inputs = [sources[name].trusted if name in sources else f"refined.{name}" for name in table.inputs]
+    rows = [(f"`{name}`", column.type, column.description or "") for name, column in table.contract.columns.items()]
+    parts = [table.contract.description, f"From {_names(inputs)}. Key: {_names(table.contract.key)}."]
+    parts.append(_table(("column", "type", "meaning"), rows))
+    return _described(table.table, parts, [], table.contract.expectations)
+
+
+def _described(name: str, parts: list[str], checks: list[Any], expected: list[Any]) -> str:
+    rules = [(check.rule, _arguments(check), f"each row: {check.on_fail}") for check in checks]
+    rules += [(each.rule, _arguments(each), "whole table: halt") for each in expected]
+    listed = [_table(("check", "of", "when it fails"), rules)] if rules else []
+    return f"## {name}\n\n" + "\n\n".join(part.rstrip("\n") for part in [*parts, *listed]) + "\n"
+
+
+def _arguments(rule: BaseModel) -> str:
+    given = rule.model_dump(exclude={"rule", "on_fail"}, exclude_none=True, exclude_defaults=True)
+    return ", ".join(
+        f"{key} {_code(', '.join(map(str, value)) if isinstance(value, list) else value)}" for key, value in given.items()
+    )
+
+
+def _section(level: int, title: str, model: type[BaseModel], fields: Iterable[Sequence[object]]) -> str:
+    words = " ".join((model.__doc__ or "").split())
+    return f"{'#' * level} {title}\n\n{words}\n\n" + _table(("key", "type", "default", "meaning"), fields)
+
+
+def _fields(model: type[BaseModel]) -> list[Field]:
+    """Key, type, default and meaning of every field of a model."""
+    schema = model.model_json_schema(by_alias=True)
+    required = schema.get("required", [])
+    return [
+        (f"`{key}`", _type(field), "required" if key in required else _default(field), field.get("description", ""))
+        for key, field in schema["properties"].items()
+    ]
+
+
+def _without(model: type[BaseModel], names: Iterable[str]) -> list[Field]:
+    left = {f"`{name}`" for name in names}
+    return [field for field in _fields(model) if field[0] not in left]
+
+
+def _default(field: Schema) -> str:
+    default = field.get("default")
+    return "" if default in (None, [], {}) else _code(json.dumps(default) if isinstance(default, list) else default)
+
+
+def _type(field: Schema) -> str:
+    """A JSON Schema type in words."""
+    if "$ref" in field:
+        name = field["$ref"].rpartition("/")[2]
+        heading = {"TableColumn": "Table column", "Each": "for_each"}.get(name, name)
+        return f"[{heading}](#{_anchor(heading)})"
+    if "oneOf" in field:
+        kind = "checks" if "between" in field["discriminator"]["mapping"] else "expectations"
+        return f"[{kind}](#{kind})"
+    if "anyOf" in field:
+        kinds = [_type(kind) for kind in field["anyOf"] if kind.get("type") != "null"]
+        return " or ".join(kind for kind in kinds if not (kind == "integer" and "number" in kinds))
+    if "enum" in field or "const" in field:
+        return ", ".join(f"`{value}`" for value in field.get("enum", [field.get("const")]))
+    if field.get("type") == "array":
+        return f"list of {_type(field['items'])}"
+    if field.get("type") == "object":
+        return f"map to {_type(field['additionalProperties'])}"
+    return str(field["type"])
+
+
+def _const(model: type[BaseModel], key: str) -> str:
+    return str(model.model_json_schema()["properties"][key]["const"])
+
+
+def _error_codes() -> list[tuple[str, int, str]]:
+    """Name, exit code and meaning of the error that stands for each code, as the tree in lake/errors.py draws it."""
+    found = []
+    for line in (errors.__doc__ or "").splitlines():
+        words = line.lstrip("├└─ ").split(maxsplit=2)
+        if len(words) == 3 and words[1].isdigit() and (words[0] == "LakeError" or words[1] != "1"):
+            found.append((words[0], int(words[1]), words[2]))
+    return found
+
+
+def _help(below: argparse.ArgumentParser) -> str:
+    below.formatter_class = partial(argparse.HelpFormatter, width=100, max_help_position=28)
+    return below.format_help()
+
+
+def _anchor(heading: str) -> str:
+    """The fragment by which a heading is linked."""
+    kept = (letter for letter in heading.lower() if letter.isalnum() or letter in " -_")
+    return "".join(kept).replace(" ", "-")
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names) or "none"
+
+
+def _code(value: object) -> str:
+    """The value as it is written in YAML."""
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, float):
+        return f"`{Decimal(repr(value)):f}`"
+    return f"`{value:_}`" if isinstance(value, int) else f"`{value}`"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    cells = [head, ["---"] * len(head), *rows]
+    return "".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |\n" for row in cells)
+
+
+def _page(title: str, *parts: str) -> str:
+    return "\n".join([f"# {title}\n", WRITTEN, *parts])
+
+
+def _json(schema: Schema) -> str:
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def main(arguments: Sequence[str] | None = None, folder: Path = FOLDER) -> int:
+    """Write the references, or with `--check` say which differ; the exit code is 1 when any does."""
+    options = argparse.ArgumentParser("reference", description=__doc__)
+    options.add_argument("--check", action="store_true", help="write nothing; fail when a file differs")
+    is_check = options.parse_args(arguments).check
+    differing = []
+    for name, text in references().items():
+        path = folder / name
+        if path.exists() and path.read_text(encoding="utf-8") == text:
+            continue
+        differing.append(name)
+        if not is_check:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    for name in differing:
+        print(f"docs/reference/{name}: {f'differs; run `{COMMAND}`' if is_check else 'written'}")
+    return 1 if is_check and differing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
