@@ -145,9 +145,11 @@ class Gate:
     ) -> dict[str, bool]:
         import great_expectations as gx
         import pandas as pd
+        from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults
 
         if self._context is None:
-            self._context = gx.get_context(mode="ephemeral")
+            in_memory = InMemoryStoreBackendDefaults(init_temp_docs_sites=False)
+            self._context = gx.get_context(mode="ephemeral", project_config=DataContextConfig(store_backend_defaults=in_memory))
             self._context.variables.progress_bars = {"globally": False}
             self._assets = self._context.data_sources.add_pandas("lake")
         suite = gx.ExpectationSuite(name=table)

@@ -106,9 +106,17 @@ def create_table(
         )
 
 
-def add_columns(spark: SparkSession, table: str, added: list[tuple[str, T.DataType]], stale: list[str]) -> None:
-    """Add columns; `stale` ones, left by a dead run, go first."""
+def change_columns(
+    spark: SparkSession,
+    table: str,
+    added: list[tuple[str, T.DataType]],
+    stale: list[str],
+    widened: list[tuple[str, T.DataType]],
+) -> None:
+    """Add columns and widen types; `stale` columns, left by a dead run, go first."""
     with java_errors(table):
+        for name, kind in widened:
+            spark.sql(f"ALTER TABLE lake.{table} ALTER COLUMN `{name}` TYPE {kind.simpleString()}")
         for name in stale:
             spark.sql(f"ALTER TABLE lake.{table} DROP COLUMN `{name}`")
         if added:

@@ -10,7 +10,6 @@ from lake.errors import UsageError
 from lake.settings import Settings
 
 
-
 def catalog_options(settings: Settings) -> dict[str, str]:
     """Spark's settings for the catalog `lake`: where names are kept, and where files are.
 
@@ -69,5 +68,6 @@ def open_session(settings: Settings, name: str) -> SparkSession:
         builder = builder.config(key, value)
     spark: SparkSession = builder.getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
-    logging.getLogger("py4j").setLevel(logging.ERROR)
+    for name in ("py4j", "DataFrameQueryContextLogger"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # their errors reach us as exceptions
     return spark

@@ -12,6 +12,7 @@ from pyspark.sql import types as T
 
 from jobs import iceberg
 from lake import paths
+from lake.columns import is_wider
 from lake.errors import GateError, UsageError
 from store.catalog import NAMESPACES, PUBLICATIONS, TABLE_NAME, write_hint
 from store.effects import effect
@@ -210,16 +211,20 @@ class Tables:
         return publication
 
     def _add_columns(self, draft: Draft, lease: Lease) -> dict[str, str]:
-        """Add what the table lacks; a column of another type comes under another name until it is published."""
+        """Add what the table lacks and widen what is too narrow; a column of any other type comes under another name
+        until it is published.
+        """
         lease.check()
         there = {f.name: f.dataType for f in self.read(draft.table).schema.fields}
-        renamed = {f.name: f.name + INCOMING for f in draft.schema.fields if f.name in there and there[f.name] != f.dataType}
-        wanted = [(renamed.get(f.name, f.name), f.dataType) for f in draft.schema.fields]
+        other = [f for f in draft.schema.fields if f.name in there and there[f.name] != f.dataType]
+        widened = [f for f in other if is_wider(there[f.name].simpleString(), f.dataType.simpleString())]
+        renamed = {f.name: f.name + INCOMING for f in other if f not in widened}
+        wanted = [(renamed.get(f.name, f.name), f.dataType) for f in draft.schema.fields if f not in widened]
         added = [(name, kind) for name, kind in wanted if there.get(name) != kind]
         stale = [name for name in there if name.endswith(INCOMING) and (name, there[name]) not in wanted]
-        if added or stale:
-            with effect(f"add columns to {draft.table}"):
-                iceberg.add_columns(self.spark, draft.table, added, stale)
+        if added or stale or widened:
+            with effect(f"change columns of {draft.table}"):
+                iceberg.change_columns(self.spark, draft.table, added, stale, [(f.name, f.dataType) for f in widened])
         return renamed
 
     def _ensure(self, table: str, schema: T.StructType, partition: tuple[str, ...]) -> None:

@@ -8,8 +8,9 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from jobs.casts import cast
+from jobs.changes import undeclared_fields
 from jobs.checks import broken, meaning
-from lake.columns import Check, Column
+from lake.columns import Check, Column, stored_type
 from lake.source import Source
 
 LINEAGE = ("_run_id", "_ingested_at", "_raw_key", "_raw_row")
@@ -45,7 +46,9 @@ def decoded_schema(source: Source) -> T.StructType:
 
 def table_schema(source: Source) -> T.StructType:
     """Schema of the trusted table: the published columns, then lineage."""
-    fields = [T.StructField(name, T._parse_datatype_string(column.type)) for name, column in source.published.items()]
+    fields = [
+        T.StructField(name, T._parse_datatype_string(stored_type(column.type))) for name, column in source.published.items()
+    ]
     lineage = (T.StringType(), T.TimestampType(), T.StringType(), RAW_ROW)
     return T.StructType([*fields, *(T.StructField(name, kind) for name, kind in zip(LINEAGE, lineage, strict=True))])
 
@@ -65,7 +68,9 @@ def judged_rows(decoded: DataFrame, runs: DataFrame, source: Source) -> DataFram
         *(casts[name].value.alias(name) for name in source.columns),
         *("_raw_key", "_raw_row"),
         payload(source).alias("_payload"),
-        F.concat(F.filter(F.array(*faults), lambda p: p.isNotNull()), decoding_problems()).alias("_faults"),
+        F.concat(F.filter(F.array(*faults, *_undeclared(source)), lambda p: p.isNotNull()), decoding_problems()).alias(
+            "_faults"
+        ),
         F.struct(*(F.col(name) for name in source.columns)).alias("_text"),
     ).join(F.broadcast(runs), "_run_id", "left")
     return typed.select(
@@ -123,13 +128,15 @@ def changed_rows(accepted: DataFrame, current: DataFrame, source: Source) -> Dat
     """
     if source.load == "snapshot" or not source.key:
         return accepted
+    types = {name: stored_type(column.type) for name, column in source.published.items()}
+    had = {name: (F.col(name) if name in current.columns else F.lit(None)).cast(type_) for name, type_ in types.items()}
     there = current.select(
-        *(F.col(name).alias(f"_key_{name}") for name in source.key),
-        F.struct(*(F.col(name) for name in source.published)).alias("_there"),
+        *(had[name].alias(f"_key_{name}") for name in source.key),
+        F.struct(*(value.alias(name) for name, value in had.items())).alias("_there"),
     )
     same_key = reduce(lambda left, right: left & right, (F.col(name).eqNullSafe(F.col(f"_key_{name}")) for name in source.key))
     joined = accepted.join(there, same_key, "left")
-    values = F.struct(*(F.col(name) for name in source.published))
+    values = F.struct(*(F.col(name).cast(type_).alias(name) for name, type_ in types.items()))
     older = F.lit(source.load == "append")
     if source.load == "merge" and source.order_by:
         older = F.struct(*(F.col(name) for name in source.order_by)) < F.struct(
@@ -153,10 +160,11 @@ def rejected_rows(judged: DataFrame) -> DataFrame:
 
 
 def run_counts(judged: DataFrame, accepted: DataFrame) -> DataFrame:
-    """One row per run: decoded, quarantined, kept, superseded, duplicates, warnings and halts, all bigint."""
+    """One row per run: decoded, quarantined, kept, superseded, duplicates, misfits, warnings and halts, all bigint."""
     seen = judged.groupBy("_run_id").agg(
         F.count("*").alias("decoded"),
         F.count(F.when(F.size("_problems") > 0, 1)).alias("quarantined"),
+        F.count(F.when(F.exists("_problems", lambda p: p["rule"] == "type"), 1)).alias("misfits"),
         F.sum(F.size("_warnings")).alias("warnings"),
         F.sum(F.size("_halts")).alias("halts"),
     )
@@ -180,6 +188,14 @@ def _cast_problem(name: str, column: Column, fault: Expr) -> Expr:
 
 def _missing_problem(name: str) -> Expr:
     return _problem(F.col(name).isNull(), name, "required", F.lit(None), F.lit("expected a value, got none"))
+
+
+def _undeclared(source: Source) -> list[Expr]:
+    """A problem for a row with fields that nobody declared, where the source's policy says so; it names the fields alone."""
+    if source.changes != "quarantine":
+        return []
+    names = undeclared_fields()
+    return [_problem(names != "", None, "undeclared", F.lit(None), F.concat(F.lit("fields nobody declared: "), names))]
 
 
 def _check_problems(source: Source, on_fail: str) -> Expr:

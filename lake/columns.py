@@ -1,6 +1,7 @@
 """Columns and checks of a source: what a declared column is and which rules its rows must keep."""
 
 import re
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
@@ -29,6 +30,27 @@ def checked_type(value: str) -> str:
     if match and 1 <= int(match[1]) <= 38 and int(match[2]) <= int(match[1]):
         return spelled
     raise ValueError(f"expected {', '.join(SIMPLE_TYPES)} or decimal(1..38,scale)")
+
+
+#: Iceberg has no smaller integers: these are checked as declared and kept as int.
+STORED = {"tinyint": "int", "smallint": "int"}
+
+
+def stored_type(type_: str) -> str:
+    """The type that a declared column has in its table."""
+    return STORED.get(type_, type_)
+
+
+def is_wider(narrow: str, wide: str) -> bool:
+    """Whether a table's column can become `wide` without its files being written again."""
+    if (stored_type(narrow), wide) in (("int", "bigint"), ("float", "double")) or (narrow, wide) in (
+        ("tinyint", "smallint"),
+        ("tinyint", "int"),
+        ("smallint", "int"),
+    ):
+        return True
+    before, after = DECIMAL.fullmatch(narrow), DECIMAL.fullmatch(wide)
+    return bool(before and after and before[2] == after[2] and int(before[1]) < int(after[1]))
 
 
 def checked_name(value: str) -> str:
@@ -62,9 +84,21 @@ class Column(Declaration):
     on_overlap: Literal["fault", "earlier", "later"] = Field(
         default="fault", description="which instant a local time means that a clock change repeats"
     )
+    widen: list[str] = Field(
+        default=[], description="wider types the column may take on, narrowest first (with `changes: evolve`)"
+    )
     description: str | None = Field(default=None, description="what the column means, with its unit")
 
     _type = field_validator("type")(checked_type)
+
+    @model_validator(mode="after")
+    def _wider_each(self) -> "Column":
+        for narrow, wide in pairwise([self.type, *self.widen]):
+            if not is_wider(narrow, checked_type(wide)):
+                raise ValueError(
+                    f"widen: got {wide!r} behind {narrow!r}, expected int -> bigint, float -> double, or a decimal with more digits"
+                )
+        return self
 
     @field_validator("zone")
     @classmethod

@@ -39,10 +39,12 @@ def position(input_: dict[str, Any]) -> int:
     return int(input_.get("seq", input_.get("number", 0)))
 
 
-def decide(wanted: Wanted, published: Sequence[dict[str, Any]]) -> Decision:
-    """What to do with a table, given its publications, newest first."""
+def decide(wanted: Wanted, published: Sequence[dict[str, Any]], is_asked: bool = False) -> Decision:
+    """What to do with a table, given its publications, newest first; `is_asked` builds it whatever they say."""
     if not published:
         return Decision(True, "first build", whole=True)
+    if is_asked:
+        return Decision(True, "asked for", whole=True)
     last = published[0]
     if last["fingerprint"] == wanted.fingerprint:
         return Decision(False, "up to date")

@@ -30,6 +30,13 @@ class Source(Declaration):
         default=0.5, ge=0, le=1, description="share of keys a snapshot may lose without a person's consent"
     )
 
+    changes: Literal["note", "strict", "evolve", "quarantine"] = Field(
+        default="note",
+        description="when the source sends fields nobody declared, leaves out declared ones or sends what does not fit: note: new fields "
+        "stay in raw and are told, rows that do not fit go to quarantine; strict: the table waits for a person (exit code 3); "
+        "evolve: new fields become string columns, `widen` is followed; quarantine: rows with new fields are rejected too",
+    )
+
     _name = field_validator("name")(checked_name)
 
     @field_validator("columns", mode="before")
@@ -49,6 +56,12 @@ class Source(Declaration):
         for check in self.checks:
             if check.column is not None and check.column not in self.columns:
                 raise ValueError(f"checks: got column {check.column!r}, expected one of {', '.join(self.columns)}")
+        if self.changes == "evolve" and any(column.pii for column in self.columns.values()):
+            raise ValueError(
+                "changes: got 'evolve' beside pii columns, expected note, strict or quarantine: a new field may be personal"
+            )
+        if any(column.widen for column in self.columns.values()) and self.changes != "evolve":
+            raise ValueError("widen: expected `changes: evolve` beside it")
         if self.load != "append" and not self.key:
             raise ValueError(f"load {self.load} needs a key")
         return self

@@ -34,7 +34,10 @@ def driver_options(settings: Settings) -> list[str]:
     options = list(JVM_OPTIONS)
     if has_archive(settings):
         options += ["-Xshare:auto", f"-XX:SharedArchiveFile={ARCHIVE}"]
-    return _options(settings, options)
+    if settings.spark_master.startswith("local"):
+        return _options(settings, options)
+    executors = f"spark.executor.extraClassPath={':'.join(class_path(settings))}"  # in processes of their own
+    return [*_options(settings, options), "--conf", executors]
 
 
 def spark_environment(settings: Settings) -> dict[str, str]:

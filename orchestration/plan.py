@@ -88,9 +88,12 @@ def published_tables(settings: Settings, objects: Objects, tables: Iterable[str]
 
 
 def planned_tables(
-    objects: Objects, declared: Declared, published: Published, sources: list[str], refined: list[str]
+    objects: Objects, declared: Declared, published: Published, sources: list[str], refined: list[str], again: list[str]
 ) -> list[Entry]:
-    """One entry per table to look at, each after what it needs; `build` says whether it is to be built, `reason` why."""
+    """One entry per table to look at, each after what it needs; `build` says whether it is to be built, `reason` why.
+
+    Trusted tables in `again` are built from the beginning whatever was published.
+    """
     with ThreadPoolExecutor(8) as pool:
         heads = dict(zip(sources, pool.map(lambda name: raw.head(objects, name), sources), strict=True))
     entries: list[Entry] = []
@@ -98,7 +101,7 @@ def planned_tables(
         newest = heads[name]
         if newest is None:
             continue
-        entries.append(_trusted_entry(objects, declared, declared.sources[name], newest, published))
+        entries.append(_trusted_entry(objects, declared, declared.sources[name], newest, published, again))
     building = {entry["table"] for entry in entries if entry["build"]}
     for name in refined:
         entry = _refined_entry(declared, declared.refined[name], published, building)
@@ -108,11 +111,13 @@ def planned_tables(
     return entries
 
 
-def _trusted_entry(objects: Objects, declared: Declared, source: Source, newest: Manifest, published: Published) -> Entry:
+def _trusted_entry(
+    objects: Objects, declared: Declared, source: Source, newest: Manifest, published: Published, again: list[str]
+) -> Entry:
     inputs: Inputs = {source.name: {"seq": newest.seq, "run": newest.run}}
     wanted = Wanted(source.declaration, declared.trusted_code, inputs)
     history = published.get(source.trusted, [])
-    decision = decide(wanted, history)
+    decision = decide(wanted, history, source.trusted in again)
     entry = _entry(source.trusted, "trusted", source.name, wanted, decision.build, decision.reason)
     if decision.build:
         after = 0 if decision.whole else int(history[0]["inputs"][source.name]["seq"])
@@ -138,6 +143,8 @@ def _run(objects: Objects, source: Source, manifest: Manifest) -> Entry:
         "created_at": manifest.created_at,
         "rows": decoding.rows,
         "objects": [each.key for each in decoding.objects],
+        "observed": decoding.observed_fields,
+        "missing": decoding.missing_columns,
     }
 
 

@@ -76,7 +76,7 @@ def _table_line(event: Event) -> str:
 
 def _rejected(event: Event) -> str:
     quarantined = sum(count["quarantined"] for count in event.get("counts", ()))
-    return f", {quarantined:,} rows quarantined" if quarantined else ""
+    return f", {quarantined:,} quarantined" if quarantined else ""
 
 
 def size(count: int) -> str:

@@ -20,10 +20,18 @@ def called(settings: Settings, given: Given) -> int:
     return {"list": _list, "verify": _verify, "replay": _replay}[given.action](settings, objects, given)
 
 
+def _named(objects: Objects, given: Given) -> list[str]:
+    """The named sources, or all that raw holds.
+
+    Raises UsageError for a name that raw does not know: nothing can be said of it.
+    """
+    return chosen(dict.fromkeys(raw_sources(objects)), given.names)
+
+
 def _list(settings: Settings, objects: Objects, given: Given) -> int:
     from ingest.verify import raw_list
 
-    runs = [{"source": source, **run} for source in given.names or raw_sources(objects) for run in raw_list(objects, source)]
+    runs = [{"source": source, **run} for source in _named(objects, given) for run in raw_list(objects, source)]
     if given.json:
         print_json(runs)
         return 0
@@ -37,7 +45,7 @@ def _list(settings: Settings, objects: Objects, given: Given) -> int:
 def _verify(settings: Settings, objects: Objects, given: Given) -> int:
     from ingest.verify import verify
 
-    report = verify(objects, given.names or None)
+    report = verify(objects, _named(objects, given))
     if given.json:
         print_json(asdict(report))
     else:

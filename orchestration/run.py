@@ -29,6 +29,8 @@ class Wish:
 
     names: list[str] = field(default_factory=list)
     accept: list[str] = field(default_factory=list)
+    again: list[str] = field(default_factory=list)
+    """Trusted tables to build from the beginning whatever was published."""
     is_ingesting: bool = True
     fails_on_empty: bool = False
 
@@ -45,7 +47,7 @@ def run_lake(settings: Settings, objects: Objects, wish: Wish, place: Callable[[
     pulls = pulled(settings, objects, declared.sources, sources, run_id, tell) if wish.is_ingesting else []
     record |= {"sources": [pull_facts(pull) for pull in pulls], "asked_seconds": round(time.monotonic() - started, 3)}
     codes = [pull.error.exit_code for pull in pulls if isinstance(pull, Failure)]
-    entries = planned(settings, objects, declared, sources, refined)
+    entries = planned(settings, objects, declared, sources, refined, wish.again)
     building = [entry for entry in entries if entry["build"]]
     for entry in entries:
         tell({"event": "plan", "table": entry["table"], "build": entry["build"], "reason": entry["reason"]})
@@ -78,7 +80,14 @@ def worst(codes: list[int]) -> int:
     return next((code for code in (1, 2, 75, 3, 5, 4) if code in codes), 0)
 
 
-def planned(settings: Settings, objects: Objects, declared: Declared, sources: list[str], refined: list[str]) -> list[Entry]:
+def planned(
+    settings: Settings,
+    objects: Objects,
+    declared: Declared,
+    sources: list[str],
+    refined: list[str],
+    again: list[str],
+) -> list[Entry]:
     """The plan's entries, after old runs were decoded again where their declaration asks for it."""
     tables = [*(declared.table(name) for name in sources), *(declared.table(name) for name in refined)]
     published = published_tables(settings, objects, tables)
@@ -94,14 +103,14 @@ def planned(settings: Settings, objects: Objects, declared: Declared, sources: l
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(decode, sources))
-    return planned_tables(objects, declared, published, sources, refined)
+    return planned_tables(objects, declared, published, sources, refined, again)
 
 
-def plan_document(declared: Declared, run_id: str, accept: list[str], building: list[Entry]) -> dict[str, Any]:
+def plan_document(declared: Declared, run_id: str, wish: Wish, building: list[Entry]) -> dict[str, Any]:
     """The plan as the job reads it: what to build, from what, as declared now."""
     names = [entry["name"] for entry in building if entry["kind"] == "trusted"]
     sources = {name: declared.sources[name].model_dump(mode="json", by_alias=True) for name in names}
-    return {"run": run_id, "accept": accept, "tables": building, "sources": sources}
+    return {"run": run_id, "accept": wish.accept, "again": wish.again, "tables": building, "sources": sources}
 
 
 def _built(
@@ -115,7 +124,7 @@ def _built(
     tell: Tell,
 ) -> dict[str, Any]:
     """Write the plan, let Spark carry it out, and gather what it did."""
-    write_plan(objects, run_id, plan_document(declared, run_id, wish.accept, building))
+    write_plan(objects, run_id, plan_document(declared, run_id, wish, building))
     ended = run_job(settings, place(), run_id, "build", tell)
     return {
         "tables": table_records(objects, run_id),
@@ -135,22 +144,18 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def roll_back(
-    settings: Settings, objects: Objects, table: str, number: int | None, place: Callable[[], Place], tell: Tell
+def act(
+    settings: Settings,
+    objects: Objects,
+    action: str,
+    order: dict[str, Any],
+    place: Callable[[], Place],
+    tell: Tell,
 ) -> int:
-    """Put an earlier publish of a table back; the exit code of the job."""
-    run_id = str(ULID())
-    write_plan(objects, run_id, {"run": run_id, "rollback": {"table": table, "number": number}, "tables": [], "accept": []})
-    ended = run_job(settings, place(), run_id, "rollback", tell)
-    write_record(
-        objects,
-        run_id,
-        {
-            "run": run_id,
-            "verb": "rollback",
-            "started_at": _now(),
-            "tables": table_records(objects, run_id),
-            "exit_code": ended.exit_code,
-        },
-    )
+    """Let a job do one thing that is no build, with an order it understands; its exit code. The run record keeps it."""
+    run_id, started = str(ULID()), _now()
+    write_plan(objects, run_id, {"run": run_id, action: order})
+    ended = run_job(settings, place(), run_id, action, tell)
+    record = {"run": run_id, "verb": action, "started_at": started, "tables": table_records(objects, run_id)}
+    write_record(objects, run_id, {**record, "exit_code": ended.exit_code})
     return ended.exit_code

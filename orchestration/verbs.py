@@ -61,7 +61,7 @@ def run(settings: Settings, given: Given, world: "World") -> int:
     from orchestration.run import Wish, run_lake
     from store.objects import Objects
 
-    wish = Wish(given.names, given.accept, not given.no_ingest, given.fail_on_empty)
+    wish = Wish(given.names, given.accept, is_ingesting=not given.no_ingest, fails_on_empty=given.fail_on_empty)
     record = run_lake(settings, Objects(settings), wish, world.place, Progress(is_quiet=given.json))
     if given.json:
         print_json(record)
@@ -74,10 +74,15 @@ def run(settings: Settings, given: Given, world: "World") -> int:
 
 def rollback(settings: Settings, given: Given, world: "World") -> int:
     """Put an earlier publish of a table back."""
-    from orchestration.run import roll_back
+    from orchestration.plan import published_tables
+    from orchestration.run import act
     from store.objects import Objects
 
-    return roll_back(settings, Objects(settings), given.table, given.to, world.place, Progress(is_quiet=given.json))
+    objects = Objects(settings)
+    if not published_tables(settings, objects, [given.table]).get(given.table):  # told before Spark is started
+        raise UsageError(f"{given.table}: got a table that was never published; `lake tables` lists those that were")
+    order = {"table": given.table, "number": given.to}
+    return act(settings, objects, "rollback", order, world.place, Progress(is_quiet=given.json))
 
 
 def raw(settings: Settings, given: Given, world: "World") -> int:

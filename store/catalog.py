@@ -34,7 +34,7 @@ class SqliteCatalog:
     """The laptop's catalog: one SQLite file."""
 
     path: Path
-    busy_seconds: float
+    busy_seconds: float = 30.0
 
     def tables(self) -> dict[str, str]:
         """Address of the current metadata of every table; staging tables are left out.

@@ -4,7 +4,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,15 +40,15 @@ class Lease:
 
 
 @contextmanager
-def held(objects: Objects, name: str, run_id: str) -> Iterator[Lease]:
-    """The lease on `name` for as long as the block runs.
+def held(objects: Objects, name: str, run_id: str, on_silence: Callable[[], None] | None = None) -> Iterator[Lease]:
+    """The lease on `name` for as long as the block runs; `on_silence` is called when the store was away so long that it is lost.
 
     Raises LockedError when another live owner has it; a dead owner of this machine is taken over at once, any other
     when its heartbeat has stopped for `LAKE_LEASE_SECONDS`.
     """
     lease = _taken(objects, name, run_id)
     stop = threading.Event()
-    beat = threading.Thread(target=_heartbeat, args=(objects, lease, stop), daemon=True, name=f"lease {name}")
+    beat = threading.Thread(target=_heartbeat, args=(objects, lease, stop, on_silence), daemon=True, name=f"lease {name}")
     beat.start()
     try:
         yield lease
@@ -100,7 +100,7 @@ def _taken(objects: Objects, name: str, run_id: str) -> Lease:
         return Lease(name, token, seconds, etag, time.monotonic(), document)
 
 
-def _heartbeat(objects: Objects, lease: Lease, stop: threading.Event) -> None:
+def _heartbeat(objects: Objects, lease: Lease, stop: threading.Event, on_silence: Callable[[], None] | None) -> None:
     while not stop.wait(lease.seconds / 4):
         asked = time.monotonic()
         try:
@@ -112,7 +112,10 @@ def _heartbeat(objects: Objects, lease: Lease, stop: threading.Event) -> None:
             lease.lost = True
             return
         except TemporaryError:
-            continue  # the store is away: check() says lost once the heartbeat is too old
+            if time.monotonic() - lease.renewed > lease.seconds and on_silence and not stop.is_set():
+                lease.lost = True
+                on_silence()
+                return
 
 
 def _released(objects: Objects, lease: Lease) -> None:

@@ -46,6 +46,8 @@ class Decoding(_Facts):
     """Rows that could not be decoded; they stand among `rows` and go to quarantine."""
     observed_fields: list[str] = []
     """Fields that came and that nobody declared."""
+    missing_columns: list[str] = []
+    """Declared columns whose field came in no row, of a run that has rows."""
 
 
 class Link(_Facts):

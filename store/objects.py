@@ -15,8 +15,11 @@ from store.effects import effect
 #: S3 error codes after which the same request may succeed.
 TEMPORARY_CODES = {
     "SlowDown", "SlowDownRead", "SlowDownWrite", "ServiceUnavailable", "InternalError", "RequestTimeout", "503", "500", "502", "504",
+    "IncompleteBody",
     "XMinioServerNotInitialized", "XMinioStorageFull", "507",
 }  # fmt: skip
+#: Larger files go up in parts.
+ONE_REQUEST = 32 << 20
 FULL_CODES = {"XMinioStorageFull", "507"}
 MISSING_CODES = {"NoSuchKey", "404", "NotFound"}
 CONFLICT_CODES = {"PreconditionFailed", "412", "ConditionalRequestConflict", "409"}
@@ -95,6 +98,9 @@ class Objects:
 
     def put_file(self, key: str, path: Path) -> None:
         """Write a file of any size as an object."""
+        if path.stat().st_size <= ONE_REQUEST:
+            self.put(key, path.read_bytes())
+            return
         with effect(f"put {key}"), self._errors(key):
             self._client.upload_file(str(path), self.bucket, self.prefix + key)
 
@@ -242,6 +248,8 @@ def _client(settings: Settings) -> Any:
             connect_timeout=3,
             read_timeout=30,
             retries={"mode": "standard", "max_attempts": 4},
+            request_checksum_calculation="when_required",  # other S3 servers stumble over checksums behind the body
+            response_checksum_validation="when_required",
             max_pool_connections=32,
             s3={"addressing_style": "path"} if settings.s3_endpoint else {},
         ),

@@ -111,14 +111,14 @@ def effects(log: Path) -> list[str]:
     return log.read_text().splitlines() if log.exists() else []
 
 
-def wait_for_effect(process: "subprocess.Popen[str]", log: Path, beginning: str) -> None:
-    """Wait until the run has begun an effect whose name begins like this."""
+def wait_for_effect(process: "subprocess.Popen[str]", log: Path, words: str) -> None:
+    """Wait until the run has begun an effect whose name holds these words."""
 
     def is_there() -> bool:
-        return any(line.partition(" ")[2].startswith(beginning) for line in effects(log))
+        return any(words in line for line in effects(log))
 
-    came = wait_until(lambda: is_there() or process.poll() is not None, PATIENCE_SECONDS)
-    assert came and is_there(), f"no {beginning!r}: {effects(log)} {process.communicate() if process.poll() is not None else ''}"
+    wait_until(lambda: is_there() or process.poll() is not None, PATIENCE_SECONDS)
+    assert is_there(), f"no {words!r} in {effects(log)}; {process.args} {process.poll()}"
 
 
 def descendants(pid: int) -> list[Pid]:

@@ -9,15 +9,23 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
+from ulid import ULID
 
+from ingest.landing import pull
 from lake.settings import HOME
+from lake.sources import source_from
 from local import minio
 from local.feeds import Feeds, start_feeds
 from local.processes import wait_until
-from tests.e2e.user import Ended, Lake, descendants, ended, kill, wait_for_effect
+from store import raw
+from store.objects import Objects
+from tests.e2e.user import Ended, Lake, descendants, ended, kill, user_environment, wait_for_effect
 from tests.integration.conftest import Server, lake_of, server
 
 pytestmark = pytest.mark.slow
@@ -75,11 +83,9 @@ class Things:
 
 
 @contextmanager
-def things_in(folder: Path, data: Path | None = None) -> Iterator[Things]:
-    """A lake on a MinIO of its own, whose data may lie on another disk."""
+def things_in(folder: Path) -> Iterator[Things]:
+    """A lake on a MinIO of its own."""
     feeds, store = start_feeds(), server(minio, folder / "store")
-    if data:
-        (store.settings.local / "minio").symlink_to(data)
     store.start()
     try:
         sources = folder / "sources"
@@ -88,7 +94,12 @@ def things_in(folder: Path, data: Path | None = None) -> Iterator[Things]:
             (sources / path.name).write_bytes(path.read_bytes())
         (sources / "things.yaml").write_text(json.dumps(THINGS))
         settings = lake_of(
-            store, folder, FAKESTORE_URL=feeds.url, SHOP_FILES_URL=feeds.files_url, LAKE_SOURCES=str(sources), LAKE_SPARK_MEMORY="1g"
+            store,
+            folder,
+            FAKESTORE_URL=feeds.url,
+            SHOP_FILES_URL=feeds.files_url,
+            LAKE_SOURCES=str(sources),
+            LAKE_SPARK_MEMORY="1g",
         )
         yield Things(Lake(dict(settings.environment)), store, feeds, folder / "effects")
     finally:
@@ -109,7 +120,7 @@ def things(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Things]:
 def test_a_store_that_dies_during_a_build_is_temporary_and_harms_nothing(things: Things) -> None:
     before = things.served()
     things.serve()
-    run = things.start()
+    run = things.start(LAKE_LEASE_SECONDS="4")
     wait_for_effect(run, things.log, WRITES)
     os.kill(things.store.process.pid, signal.SIGKILL)
     end = ended(run)
@@ -143,7 +154,7 @@ def test_a_catalog_locked_for_too_long_is_temporary_and_harms_nothing(things: Th
     before = things.served()
     things.serve()
     run = things.start(LAKE_CATALOG_WAIT_SECONDS="1")
-    wait_for_effect(run, things.log, f"put state/leases/table/{TABLE}")
+    wait_for_effect(run, things.log, f"state/leases/table/{TABLE}")
     with closing(sqlite3.connect(things.lake.settings.catalog.removeprefix("sqlite:"), isolation_level=None)) as other:
         other.execute("begin exclusive")
         end = ended(run)
@@ -176,9 +187,9 @@ def _itself(pid: int) -> list[tuple[int, str]]:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 64 MB, which only root can have."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
+    """A file system of 64 MB for the store of `tmp_path`, which only root can have."""
+    folder = tmp_path / "store" / ".lake" / "minio"
+    folder.mkdir(parents=True)
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", folder], capture_output=True, check=False).returncode:
         pytest.skip("no small file system to be had; the store's own answer is tested beside this")
     yield folder
@@ -186,15 +197,14 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_is_temporary_and_harms_nothing(tmp_path: Path, small_disk: Path) -> None:
-    data, ballast = small_disk / "minio", small_disk / "ballast"
-    data.mkdir()
-    with things_in(tmp_path / "lake", data) as things:
+    ballast = small_disk / "ballast"
+    with things_in(tmp_path) as things:
         things.serve()
         things.heals()
         before = things.served()
         things.serve()
         run = things.start()
-        wait_for_effect(run, things.log, f"put state/leases/table/{TABLE}")
+        wait_for_effect(run, things.log, f"state/leases/table/{TABLE}")
         _fill(ballast)
         end = ended(run)
         assert end.code == 75, end.err
@@ -214,3 +224,58 @@ def _fill(path: Path) -> None:
                 pass
     except OSError:
         pass
+
+
+class _Full(BaseHTTPRequestHandler):
+    """A store that has no room: it knows no object and takes none."""
+
+    protocol_version = "HTTP/1.1"
+
+    def _answer(self, status: int, code: str) -> None:
+        body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>m</Message></Error>".encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/xml")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self) -> None:
+        self._answer(404, "NoSuchKey")
+
+    def do_PUT(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self._answer(507, "XMinioStorageFull")
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+def test_a_store_without_room_is_told_in_one_line(tmp_path: Path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Full) as store:
+        Thread(target=store.serve_forever, daemon=True).start()
+        place = {
+            "LAKE_HOME": str(tmp_path),
+            "LAKE_SOURCES": str(HOME / "ingest" / "sources"),
+            "LAKE_S3_ENDPOINT": f"http://127.0.0.1:{store.server_port}",
+        }
+        identity = {"LAKE_S3_ACCESS_KEY_ID": "x", "LAKE_S3_SECRET_ACCESS_KEY": "y", "FAKESTORE_URL": "http://127.0.0.1:1"}
+        refused = Lake({**user_environment(), **place, **identity})("ingest", "products")
+        store.shutdown()
+    assert refused.code == 75
+    assert "the store's disk is full; free some space and run again" in refused.err
+    assert "Traceback" not in refused.err
+
+
+def test_a_clock_that_goes_backwards_does_not_change_the_order(minio_server: Server, tmp_path: Path) -> None:
+    with closing(start_feeds()) as feeds:
+        settings = lake_of(minio_server, tmp_path, SHOP_FILES_URL=feeds.files_url)
+        objects, source = Objects(settings), source_from(THINGS, "things.yaml")
+        years = [2030, 2020, 2025]
+        for year in years:
+            feeds.files["things.json"] = json.dumps([{"id": 1, "version": year}]).encode()
+            pull("things", {"things": source}, objects, str(ULID.from_datetime(datetime(year, 1, 1, tzinfo=UTC))))
+        runs = raw.runs_after(objects, "things", 0)
+        newest = raw.head(objects, "things")
+    assert [json.loads(objects.get(run.originals[0].key))[0]["version"] for run in runs] == years
+    assert [run.seq for run in runs] == [1, 2, 3]
+    assert newest == runs[-1]

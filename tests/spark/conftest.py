@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -15,17 +15,17 @@ from ulid import ULID
 from ingest.bots import pull_all
 from jobs.build import Builder
 from jobs.gate import Gate
-from jobs.run import build_all
+from jobs.schedule import build_all
 from jobs.session import open_session
 from jobs.tables import Tables
 from lake.settings import Settings, read_settings
 from lake.sources import load_sources
-from lake.tables import trusted_code
+from lake.tables import Refined, Table, trusted_code
 from local import servers
 from local.feeds import Feeds, start_feeds
 from local.spark import driver_options, spark_environment
 from orchestration.plan import Declared
-from orchestration.run import plan_document, planned
+from orchestration.run import Wish, plan_document, planned
 from store.objects import Objects
 
 
@@ -70,6 +70,7 @@ class Lab:
     settings: Settings
     objects: Objects
     feeds: Feeds
+    refined: dict[str, Refined] = field(default_factory=dict)
 
     @property
     def tables(self) -> Tables:
@@ -100,24 +101,28 @@ class Lab:
         return pull_all(self.declared().sources, names, self.settings, self.objects)
 
     def declared(self) -> Declared:
-        """The sources declared so far, and no refined table."""
-        return Declared(load_sources(self.settings.sources), {}, trusted_code(files("jobs")))
+        """The sources and refined tables declared so far."""
+        return Declared(load_sources(self.settings.sources), self.refined, trusted_code(files("jobs")))
+
+    def refine(self, name: str, inputs: tuple[str, ...], contract: dict[str, Any]) -> None:
+        """Declare a refined table whose module the test has put in place."""
+        self.refined[name] = Refined(name, Table.model_validate(contract), inputs, "code")
 
     def plan(self, *names: str, accept: tuple[str, ...] = ()) -> dict[str, Any]:
         """What a run would build now."""
         declared = self.declared()
         sources, refined = declared.closure(names)
-        entries = [e for e in planned(self.settings, self.objects, declared, sources, refined) if e["build"]]
-        return plan_document(declared, str(ULID()), list(accept), entries)
+        entries = [e for e in planned(self.settings, self.objects, declared, sources, refined, []) if e["build"]]
+        return plan_document(declared, str(ULID()), Wish(accept=list(accept)), entries)
 
     def build(self, plan: dict[str, Any]) -> dict[str, Any]:
         """Carry a plan out in this process; what became of each table."""
-        builder = Builder(self.spark, self.objects, Tables(self.spark, self.objects), Gate(plan["run"]), {}, plan)
+        builder = Builder(self.spark, self.objects, Tables(self.spark, self.objects), Gate(plan["run"]), self.refined, plan)
         return build_all(builder)
 
     def cycle(self, *names: str, accept: tuple[str, ...] = ()) -> dict[str, Any]:
         """Pull, plan and build; what became of each table that was to be built."""
-        self.pull(*names)
+        self.pull(*self.declared().closure(names)[0])
         return self.build(self.plan(*names, accept=accept))
 
     def rows(self, table: str, *columns: str) -> list[tuple[Any, ...]]:

@@ -1,0 +1,175 @@
+"""Builds one trusted table: judges the pending runs, keeps what was rejected, and publishes what was accepted."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pyspark.sql import DataFrame
+
+from jobs import changes, trusted
+from jobs.audit import Auditor
+from jobs.gate import Metric
+from jobs.tables import Draft, Publication, Tables, Target
+from lake.errors import CorruptionError, GateError, LockedError
+from lake.expectations import Expectation, NotNull, Unique
+from lake.planning import Wanted
+from lake.source import Source
+from store.leases import Lease
+
+Record = dict[str, Any]
+COUNTS = ("decoded", "quarantined", "kept", "superseded", "duplicates", "misfits", "warnings", "halts")
+
+
+@dataclass(frozen=True)
+class TrustedBuild:
+    """One build of one trusted table, under its lease."""
+
+    tables: Tables
+    auditor: Auditor
+    declared: Source
+    entry: Record
+    wanted: Wanted
+    published: list[Publication]
+    is_whole: bool
+    lease: Lease
+
+    def publish(self, run: str) -> tuple[Publication, Record]:
+        """The publication, and per raw run what became of its rows.
+
+        Raises GateError when a check stops it, CorruptionError when rows do not add up.
+        """
+        runs = self._pending_runs()
+        changes.refuse_changes(self.declared, [run for run in self._binding(runs) if not self.auditor.is_accepted(run["run"])])
+        source, evolved, decoded = self._as_it_is_now(runs)
+        judged = trusted.judged_rows(decoded, self._run_rows(runs), source).persist()
+        accepted = self._accepted(judged, source, runs).persist()
+        try:
+            counts = _checked_counts(self.entry["table"], runs, trusted.run_counts(judged, accepted))
+            self._quarantine(source, judged, runs, counts)
+            facts = {"declaration": self.wanted.declaration, "code": self.wanted.code, "counts": _total(counts)}
+            if source.changes == "evolve":
+                facts["evolved"] = evolved
+            schema = trusted.table_schema(source)
+            kept = accepted.where("_fate = 'kept'").select(*(accepted[f.name].cast(f.dataType) for f in schema.fields))
+            comments = {name: column.description for name, column in source.published.items() if column.description}
+            draft = Draft(self.entry["table"], run, self.wanted.fingerprint, schema, comments, self.wanted.inputs, facts)
+            publication = self.tables.publish(
+                draft,
+                self.lease,
+                write=lambda target: self._write(source, target, kept),
+                audit=lambda written: self._audit(source, written),
+            )
+            return publication, {"counts": counts, **({"changes": told} if (told := changes.told(runs)) else {})}
+        finally:
+            accepted.unpersist()
+            judged.unpersist()
+
+    def _pending_runs(self) -> list[Record]:
+        """The planned runs that are not in the table yet; all of them when it is built from the beginning."""
+        after = self.entry["after"]
+        mark = 0 if self.is_whole or not self.published else int(self.published[0].inputs[self.declared.name]["seq"])
+        if mark < after or (self.is_whole and after > 0):
+            raise LockedError(f"{self.entry['table']}: it changed since the plan was made; run again")
+        return [run for run in self.entry["runs"] if run["seq"] > mark]
+
+    def _binding(self, runs: list[Record]) -> list[Record]:
+        """The runs whose rows would be served: of a snapshot, the newest alone."""
+        return runs[-1:] if self.declared.load == "snapshot" else runs
+
+    def _as_it_is_now(self, runs: list[Record]) -> tuple[Source, changes.Evolved, DataFrame]:
+        """The source with the columns and types it has grown into, what grew, and its decoded rows."""
+        spark, objects = self.tables.spark, self.tables.objects
+        addresses = [objects.uri(key) for run in runs for key in run["objects"]]
+        schema = trusted.decoded_schema(self.declared)
+        decoded = spark.read.schema(schema).parquet(*addresses) if addresses else spark.createDataFrame([], schema)
+        before = changes.evolved_of(publication.facts for publication in self.published[:1])
+        evolved = changes.evolved_by(self.declared, runs, before)
+        source = changes.evolved_source(self.declared, evolved)
+        if self.declared.changes == "evolve":
+            wider = changes.wider_types(decoded, source)
+            evolved = {**evolved, "widened": {**evolved["widened"], **wider}}
+            source = changes.evolved_source(self.declared, evolved)
+        return source, evolved, changes.with_added(decoded, evolved["added"])
+
+    def _run_rows(self, runs: list[Record]) -> DataFrame:
+        rows = [(run["run"], run["seq"], datetime.fromisoformat(run["created_at"])) for run in runs]
+        return self.tables.spark.createDataFrame(rows, trusted.RUN)
+
+    def _accepted(self, judged: DataFrame, source: Source, runs: list[Record]) -> DataFrame:
+        accepted = trusted.accepted_rows(judged, source, max(run["seq"] for run in runs))
+        if not self.published or self.is_whole:
+            return accepted
+        current = self.tables.read(self.entry["table"], self.published[0].snapshot)
+        return trusted.changed_rows(accepted, current, source)
+
+    def _quarantine(self, source: Source, judged: DataFrame, runs: list[Record], counts: list[Record]) -> None:
+        """Commit the rejected rows of these runs before the accepted ones; nothing to do where none ever was."""
+        table = f"quarantine.{source.name}"
+        self.lease.check()
+        if any(count["quarantined"] for count in counts) or self.tables.exists(table):
+            self.tables.replace_runs(table, trusted.rejected_rows(judged), [run["run"] for run in runs])
+        binding = self._binding(counts)
+        halts = sum(count["halts"] for count in binding)
+        if halts:
+            raise GateError(f"{source.trusted}: {halts} rows break checks that halt; the table stays as it was")
+        misfits = sum(count["misfits"] for count in binding)
+        if misfits and source.changes == "strict":
+            first = judged.select("_problems").where("exists(_problems, p -> p.rule = 'type')").first()
+            problem = next(p for p in first["_problems"] if p["rule"] == "type") if first else {}
+            example = f"{problem['column']}: got {problem['value'] or 'a value'}, {problem['message']}"
+            raise GateError(f"{source.trusted}: {misfits} rows do not fit, such as {example}; the table stays as it was")
+
+    def _write(self, source: Source, target: Target, kept: DataFrame) -> None:
+        if source.load == "snapshot" or self.is_whole:
+            self.tables.overwrite(target, kept)
+        elif source.load == "append":
+            self.tables.add(target, kept)
+        else:
+            self.tables.merge(target, kept, source.key)
+
+    def _audit(self, source: Source, written: DataFrame) -> int:
+        expectations: list[Expectation] = list(source.expectations)
+        if source.key:
+            expectations.append(Unique(rule="unique", columns=source.key))
+        required = [name for name, column in source.published.items() if column.required]
+        if required:
+            expectations.append(NotNull(rule="not_null", columns=required))
+        extra = [self._lost_keys(source)] if source.load == "snapshot" and self.published else []
+        return self.auditor.audit(self.entry["table"], written, expectations, extra, {})
+
+    def _lost_keys(self, source: Source) -> Metric:
+        """Share of the keys served now that the new rows would lose."""
+        current = self.tables.read(self.entry["table"]).select(*source.key)
+        newest = str(self.entry["runs"][-1]["run"])
+
+        def share(written: DataFrame) -> float:
+            before = current.count()
+            lost = current.join(written.select(*source.key), source.key, "left_anti").count()
+            return lost / before if before else 0.0
+
+        high = 1.0 if self.auditor.is_accepted(newest, self.entry["table"]) else source.max_shrink
+        return Metric("share of keys lost", "shrink", 0, high, measure=share, next_step=self.auditor.consent(newest))
+
+
+def _checked_counts(table: str, runs: list[Record], counts: DataFrame) -> list[Record]:
+    """Per run what became of its rows.
+
+    Raises CorruptionError when a run's rows do not add up.
+    """
+    found = {row["_run_id"]: row.asDict() for row in counts.collect()}
+    checked = []
+    for run in runs:
+        count = {name: int(found.get(run["run"], {}).get(name, 0)) for name in COUNTS}
+        fates = count["quarantined"] + count["kept"] + count["superseded"] + count["duplicates"]
+        if count["decoded"] != run["rows"] or count["decoded"] != fates:
+            raise CorruptionError(
+                f"{table}: run {run['run']}: {run['rows']} rows in its manifest, {count['decoded']} read, {fates} accounted for"
+            )
+        checked.append({"run": run["run"], **count})
+    if set(found) - {run["run"] for run in runs}:
+        raise CorruptionError(f"{table}: rows of runs that are not planned: {', '.join(sorted(map(str, found)))}")
+    return checked
+
+
+def _total(counts: list[Record]) -> Record:
+    return {name: sum(count[name] for count in counts) for name in counts[0] if name != "run"} if counts else {}

@@ -1,0 +1,30 @@
+"""What would become of the first rows of a source: cast and judged as a build would, written nowhere."""
+
+from typing import Any
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from jobs import trusted
+from lake.sources import source_from
+
+
+def checked_rows(spark: SparkSession, plan: dict[str, Any]) -> list[dict[str, Any]]:
+    """One entry per decoded row of the sample: `values` as they would be published (as text), `problems` that reject it.
+
+    The sample is a file of this machine, read with the declaration in the plan.
+    """
+    source = source_from(plan["source"], f"{plan['source']['name']}.yaml")
+    decoded = spark.read.schema(trusted.decoded_schema(source)).parquet(f"file://{plan['sample']}")
+    runs = spark.createDataFrame([], trusted.RUN)
+    judged = trusted.judged_rows(decoded, runs, source).orderBy("_raw_row").limit(plan["rows"])
+    values = F.struct(*(F.col(name).cast("string") for name in source.published)).alias("values")
+    rows = judged.select(values, F.col("_raw_row.row").alias("row"), "_problems").collect()
+    return [
+        {
+            "row": row["row"],
+            "values": row["values"].asDict(),
+            "problems": [f"{p['column'] or 'row'}: {p['rule']}: {p['message']}" for p in row["_problems"]],
+        }
+        for row in rows
+    ]

@@ -1,0 +1,92 @@
+"""The job on a Spark standalone cluster: master, worker and executors are processes of their own."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from local.processes import Process, end, free_port, is_taken, start, wait_until
+from local.spark import spark_environment
+from tests.e2e.conftest import Copy, Shop, shop_in
+from tests.e2e.test_local_run import SUMMARY
+from tests.e2e.user import command_line, descendants, ended
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A standalone cluster: where its master answers, and its worker, whose children are the executors."""
+
+    url: str
+    worker: Process
+
+    def executors(self) -> list[int]:
+        """The executors' processes."""
+        return [pid for pid, _ in descendants(self.worker.pid) if "CoarseGrainedExecutorBackend" in command_line(pid)]
+
+
+@pytest.fixture(scope="module")
+def cluster(copy: Copy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A master and a worker with one core; executors get the S3 identity from the worker's environment."""
+    folder, port = tmp_path_factory.mktemp("cluster"), free_port()
+    environment = spark_environment(copy.lake.settings) | {"SPARK_WORKER_DIR": str(folder), "SPARK_LOG_DIR": str(folder)}
+    python = copy.folder / ".venv" / "bin" / "python"
+    environment |= {
+        "PYSPARK_PYTHON": str(python),
+        "SPARK_HOME": str(next(copy.folder.glob(".venv/lib/*/site-packages/pyspark"))),
+    }
+    spark_class = str(copy.folder / ".venv" / "bin" / "spark-class")
+    places = ["--host", "127.0.0.1", "--webui-port", "0"]
+
+    def started(name: str, *words: str) -> Process:
+        bash = ["/bin/bash", spark_class, f"org.apache.spark.deploy.{name}", *places, *words]
+        return start(bash, environment, folder / f"{name}.log")
+
+    running = [started("master.Master", "--port", str(port))]
+    try:
+        assert wait_until(lambda: is_taken(port), 60)
+        running.append(started("worker.Worker", "--cores", "1", "--memory", "1g", f"spark://127.0.0.1:{port}"))
+        said = folder / "worker.Worker.log"
+        assert wait_until(lambda: "Successfully registered with master" in said.read_text(), 60)
+        yield Cluster(f"spark://127.0.0.1:{port}", running[1])
+    finally:
+        for process in running:
+            os.killpg(process.pid, signal.SIGTERM)
+        end(running)
+
+
+@pytest.fixture(scope="module")
+def far_shop(copy: Copy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """A lake without a table so far."""
+    made = shop_in(copy, tmp_path_factory.mktemp("far"))
+    yield made
+    made.feeds.close()
+
+
+def run_on(cluster: Cluster, shop: Shop) -> "subprocess.Popen[str]":
+    """A run of one refined table on the cluster."""
+    return shop.lake.start("run", "category_summary", LAKE_SPARK_MASTER=cluster.url)
+
+
+def test_a_cluster_of_separate_processes_gives_the_same_table(cluster: Cluster, far_shop: Shop) -> None:
+    run = run_on(cluster, far_shop)
+    assert wait_until(lambda: bool(cluster.executors()) or run.poll() is not None, 120)
+    seen = [command_line(pid) for pid in cluster.executors()]
+    end_ = ended(run)
+    assert end_.code == 0, end_.err
+    assert seen
+    assert not any(far_shop.lake.settings.s3_secret_key in line for line in seen)
+    rows = far_shop.lake.rows("SELECT * FROM refined.category_summary ORDER BY category")
+    assert {row["category"]: (pytest.approx(row["avg_price"], abs=1e-9), row["products_quant"]) for row in rows} == SUMMARY
+
+
+def test_an_executor_that_is_killed_is_replaced(cluster: Cluster, far_shop: Shop) -> None:
+    far_shop.serve(7)
+    run = run_on(cluster, far_shop)
+    assert wait_until(lambda: bool(cluster.executors()) or run.poll() is not None, 120)
+    os.kill(cluster.executors()[0], signal.SIGKILL)
+    end_ = ended(run)
+    assert end_.code == 0, end_.err
+    assert far_shop.prices() == {7.0}
