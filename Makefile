@@ -37,6 +37,9 @@ check: setup ## ruff, mypy --strict, import rules
 	@$(PYTHON) -m mypy
 	@.venv/bin/lint-imports --no-cache
 
+docs: setup ## write the generated references again
+	@$(PYTHON) -m orchestration.reference
+
 bench: setup ## how long the usual commands take
 	@$(PYTHON) -m pytest tests/e2e -m bench -s $(ARGS)
 
@@ -50,4 +53,4 @@ lock: setup ## pin requirements.in again, hashes and all
 	@.venv/bin/uv pip compile --quiet --python-version 3.11 --generate-hashes --custom-compile-command "make lock" \
 	  requirements.in -o requirements.txt > /dev/null
 
-.PHONY: help setup local-run test up down reset check bench soak zip lock
+.PHONY: help setup local-run test up down reset check docs bench soak zip lock

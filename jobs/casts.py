@@ -119,7 +119,7 @@ def _timestamp(text: Expr, column: Column) -> Cast:
         return _epoch(text, column.format)
     if column.format:
         wall = F.try_to_timestamp(trimmed, F.lit(column.format))
-        if column.zone is None or "X" in column.format or "V" in column.format or "z" in column.format:
+        if column.zone is None or set("XxVzO") & set(column.format):
             return _judged(text, wall, (wall.isNull(), f"expected a time like {column.format}"))
         return _zoned(text, wall, column, f"expected a time like {column.format}")
     if column.zone is None:

@@ -111,6 +111,14 @@ class Column(Declaration):
     def _format_fits(self) -> "Column":
         if self.type not in ("date", "timestamp") and (self.format or self.zone):
             raise ValueError("format and zone belong to date and timestamp columns")
+        if (
+            self.type == "timestamp"
+            and self.format
+            and not self.format.startswith("epoch_")
+            and not self.zone
+            and not set("XxVzO") & set(self.format)
+        ):
+            raise ValueError("zone: expected one, such as UTC or Europe/Madrid: times of this format carry none")
         return self
 
 

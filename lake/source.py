@@ -83,7 +83,9 @@ class Source(Declaration):
     @property
     def declaration(self) -> str:
         """Hash of all that decides what the trusted table holds."""
-        return _hash(self.model_dump(mode="json", exclude={"description", "schedule"}))
+        rules = {"load", "key", "order_by", "checks", "expectations", "max_shrink", "changes"}
+        columns = {name: column.model_dump(mode="json", exclude={"description"}) for name, column in self.columns.items()}
+        return _hash({"columns": columns, "decoding": self.decoding, **self.model_dump(mode="json", include=rules)})
 
     @property
     def decoding(self) -> str:

@@ -1,4 +1,4 @@
-"""`lake raw list / verify / replay`: prove and replay the raw zone."""
+"""`lake raw list / verify / replay / sweep`: prove, replay and tidy the raw zone."""
 
 import argparse
 from dataclasses import asdict
@@ -17,7 +17,7 @@ Given = argparse.Namespace
 def called(settings: Settings, given: Given) -> int:
     """Do the action on the named sources, or on all."""
     objects = Objects(settings)
-    return {"list": _list, "verify": _verify, "replay": _replay}[given.action](settings, objects, given)
+    return {"list": _list, "verify": _verify, "replay": _replay, "sweep": _sweep}[given.action](settings, objects, given)
 
 
 def _named(objects: Objects, given: Given) -> list[str]:
@@ -66,4 +66,15 @@ def _replay(settings: Settings, objects: Objects, given: Given) -> int:
     print_rows(
         ("source", "seq", "run", "rows", "faults", ""), [(d.source, d.seq, d.run, d.rows, d.faults, d.outcome) for d in done]
     )
+    return 0
+
+
+def _sweep(settings: Settings, objects: Objects, given: Given) -> int:
+    from ingest.verify import sweep
+
+    gone = [key for source in given.names or raw_sources(objects) for key in sweep(objects, source)]
+    if given.json:
+        print_json(gone)
+    else:
+        print("\n".join([*gone, f"{len(gone)} objects of dead runs removed"]))
     return 0

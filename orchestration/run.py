@@ -12,7 +12,8 @@ from ulid import ULID
 from ingest.bots import Failure, pull_all
 from ingest.landing import Pull
 from ingest.replay import ensure_decoded
-from lake.errors import NothingToDo
+from lake import paths
+from lake.errors import LakeError, NothingToDo
 from lake.settings import Settings
 from orchestration.plan import Declared, Entry, planned_tables, published_tables, read_declarations
 from orchestration.spark_process import Place, run_job
@@ -42,8 +43,28 @@ def run_lake(settings: Settings, objects: Objects, wish: Wish, place: Callable[[
     """
     started, run_id = time.monotonic(), str(ULID())
     declared = read_declarations(settings)
-    sources, refined = declared.closure(wish.names)
+    declared.closure(wish.names)
     record: dict[str, Any] = {"run": run_id, "verb": "run", "started_at": _now(), "names": wish.names, "accept": wish.accept}
+    write_record(objects, run_id, record)  # a run that is killed leaves this, without an end
+    try:
+        record |= _carried_out(settings, objects, declared, run_id, wish, place, tell)
+    except LakeError as error:
+        record |= {"error": str(error), "exit_code": error.exit_code}
+        raise
+    finally:
+        record |= {"ended_at": _now(), "seconds": round(time.monotonic() - started, 3)}
+        if "exit_code" in record:
+            write_record(objects, run_id, record)
+    return record
+
+
+def _carried_out(
+    settings: Settings, objects: Objects, declared: Declared, run_id: str, wish: Wish, place: Callable[[], Place], tell: Tell
+) -> dict[str, Any]:
+    """Ask the sources, plan, build: what the record says of each."""
+    started = time.monotonic()
+    sources, refined = declared.closure(wish.names)
+    record: dict[str, Any] = {}
     pulls = pulled(settings, objects, declared.sources, sources, run_id, tell) if wish.is_ingesting else []
     record |= {"sources": [pull_facts(pull) for pull in pulls], "asked_seconds": round(time.monotonic() - started, 3)}
     codes = [pull.error.exit_code for pull in pulls if isinstance(pull, Failure)]
@@ -56,9 +77,7 @@ def run_lake(settings: Settings, objects: Objects, wish: Wish, place: Callable[[
         codes.append(record["job_exit_code"])
     elif not codes and wish.fails_on_empty and not any(isinstance(pull, Pull) and pull.outcome == "new" for pull in pulls):
         codes.append(NothingToDo.exit_code)
-    record |= {"ended_at": _now(), "seconds": round(time.monotonic() - started, 3), "exit_code": worst(codes)}
-    write_record(objects, run_id, record)
-    return record
+    return {**record, "exit_code": worst(codes)}
 
 
 def pulled(
@@ -151,11 +170,18 @@ def act(
     order: dict[str, Any],
     place: Callable[[], Place],
     tell: Tell,
+    is_recorded: bool = True,
 ) -> int:
-    """Let a job do one thing that is no build, with an order it understands; its exit code. The run record keeps it."""
+    """Let a job do one thing that is no build, with an order it understands; its exit code."""
     run_id, started = str(ULID()), _now()
     write_plan(objects, run_id, {"run": run_id, action: order})
-    ended = run_job(settings, place(), run_id, action, tell)
+    try:
+        ended = run_job(settings, place(), run_id, action, tell)
+    finally:
+        if not is_recorded:
+            objects.delete([paths.run_plan(run_id)])
+    if not is_recorded:
+        return ended.exit_code
     record = {"run": run_id, "verb": action, "started_at": started, "tables": table_records(objects, run_id)}
     write_record(objects, run_id, {**record, "exit_code": ended.exit_code})
     return ended.exit_code

@@ -67,7 +67,7 @@ def run(settings: Settings, given: Given, world: "World") -> int:
         print_json(record)
     else:
         built = [table for table in record.get("tables", {}).values() if table["outcome"] == "published"]
-        told = f"{len(built)} tables published" if "tables" in record else "nothing new to build"
+        told = f"{len(built)} table{'' if len(built) == 1 else 's'} published" if "tables" in record else "nothing new to build"
         print(f"run {record['run']}: {told}, {record['seconds']:.1f} s, exit code {record['exit_code']}", file=sys.stderr)
     return int(record["exit_code"])
 

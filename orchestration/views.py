@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from lake.errors import UsageError
+from lake import paths
+from lake.errors import CorruptionError, UsageError
 from lake.settings import Settings
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def tables(settings: Settings, given: Given, world: "World") -> int:
     elif shown:
         _print_tables(shown)
     else:
-        print("no table was published yet; `lake run` builds them")
+        print(f"no table{f' in {name}' if name else ''} yet; `lake run` builds them")
     return 0
 
 
@@ -93,7 +94,7 @@ def runs(settings: Settings, given: Given, world: "World") -> int:
 def _run_row(record: dict[str, Any]) -> tuple[Any, ...]:
     published = sum(1 for table in record.get("tables", {}).values() if table["outcome"] == "published")
     seconds = f"{record['seconds']:.1f}" if "seconds" in record else ""
-    return record["run"], record["verb"], record["started_at"][:19], seconds, published, record["exit_code"]
+    return record["run"], record["verb"], record["started_at"][:19], seconds, published, record.get("exit_code", "no end")
 
 
 def _overview(settings: Settings) -> list[dict[str, Any]]:
@@ -103,6 +104,8 @@ def _overview(settings: Settings) -> list[dict[str, Any]]:
 
     objects = Objects(settings)
     known = open_catalog(settings).tables()
+    if not known and any(objects.list(paths.publication_hint("").removesuffix(".json"))):
+        raise CorruptionError("catalog: tables were published and it knows none; `lake catalog rebuild` finds them again")
     with ThreadPoolExecutor(8) as pool:
         return list(pool.map(lambda table: _facts(objects, table, known[table]), known))
 

@@ -3,7 +3,10 @@
 import argparse
 from collections.abc import Callable
 
-EXIT_CODES = "exit codes: 0 done, 1 failed, 2 usage, 3 a gate stopped a publish, 4 nothing to do, 5 locked, 75 retry later"
+EXIT_CODES = (
+    "exit codes: 0 done, 1 failed, 2 usage, 3 a gate stopped a publish, 4 nothing to do, 5 locked, 75 retry later, "
+    "130 and 143 stopped by a signal"
+)
 Adder = Callable[[argparse.ArgumentParser], None]
 #: Verb -> (function in orchestration that does it, what it does, how its arguments are declared).
 VERBS: dict[str, tuple[str, str, Adder]] = {}
@@ -21,7 +24,7 @@ def verb(name: str, where: str, does: str) -> Callable[[Adder], Adder]:
 
 @verb("up", "verbs:up", "start the local servers and feeds")
 @verb("down", "verbs:down", "end the local servers that `up` started")
-@verb("status", "views:status", "show servers and what each table was last built from")
+@verb("status", "views:status", "show the local servers and how old each table is")
 def _nothing(parser: argparse.ArgumentParser) -> None:
     """These take none."""
 
@@ -56,9 +59,13 @@ def _tables(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", nargs="?", metavar="NAME", help="a table such as refined.category_summary, or a zone")
 
 
-@verb("raw", "verbs:raw", "list, verify and replay the raw zone")
+@verb("raw", "verbs:raw", "list, verify, replay and sweep the raw zone")
 def _raw(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", choices=["list", "verify", "replay"], help="show runs; check every byte; decode again")
+    parser.add_argument(
+        "action",
+        choices=["list", "verify", "replay", "sweep"],
+        help="show runs; check every byte; decode again; remove what dead runs left",
+    )
     parser.add_argument("names", nargs="*", metavar="SOURCE", help="sources; all when left out")
 
 
@@ -77,6 +84,14 @@ def _rollback(parser: argparse.ArgumentParser) -> None:
 @verb("catalog", "verbs:catalog", "rebuild a lost catalog from the bucket")
 def _catalog(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", choices=["rebuild"], help="register every published table that the catalog does not know")
+
+
+@verb("quarantine", "quarantine_verbs:called", "rejected rows: list, show, judge again, forget")
+def _quarantine(parser: argparse.ArgumentParser) -> None:
+    actions = ["list", "show", "replay", "drop"]
+    parser.add_argument("action", choices=actions, help="how many; which and why; judge raw again as declared now; forget them")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="a source")
+    parser.add_argument("--run", metavar="RUN", help="only rows of this raw run (show, drop)")
 
 
 def parser() -> argparse.ArgumentParser:

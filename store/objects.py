@@ -15,7 +15,6 @@ from store.effects import effect
 #: S3 error codes after which the same request may succeed.
 TEMPORARY_CODES = {
     "SlowDown", "SlowDownRead", "SlowDownWrite", "ServiceUnavailable", "InternalError", "RequestTimeout", "503", "500", "502", "504",
-    "IncompleteBody",
     "XMinioServerNotInitialized", "XMinioStorageFull", "507",
 }  # fmt: skip
 #: Larger files go up in parts.
@@ -93,8 +92,8 @@ class Objects:
 
     def put(self, key: str, data: bytes) -> None:
         """Write an object whatever was there."""
-        with effect(f"put {key}"), self._errors(key):
-            self._client.put_object(Bucket=self.bucket, Key=self.prefix + key, Body=data)
+        with effect(f"put {key}"):
+            self._sent(key, data)
 
     def put_file(self, key: str, path: Path) -> None:
         """Write a file of any size as an object."""
@@ -115,9 +114,8 @@ class Objects:
         Raises ConflictError when it does. A repeated request that finds its own bytes has succeeded.
         """
         try:
-            with effect(f"create {key}"), self._errors(key):
-                answer = self._client.put_object(Bucket=self.bucket, Key=self.prefix + key, Body=data, IfNoneMatch="*")
-                return str(answer["ETag"])
+            with effect(f"create {key}"):
+                return self._sent(key, data, IfNoneMatch="*")
         except ConflictError:
             return self._mine(key, data)
 
@@ -127,11 +125,22 @@ class Objects:
         Raises ConflictError when somebody else wrote first. A repeated request that finds its own bytes has succeeded.
         """
         try:
-            with effect(f"swap {key}"), self._errors(key):
-                answer = self._client.put_object(Bucket=self.bucket, Key=self.prefix + key, Body=data, IfMatch=etag)
-                return str(answer["ETag"])
+            with effect(f"swap {key}"):
+                return self._sent(key, data, IfMatch=etag)
         except (ConflictError, _Missing):
             return self._mine(key, data)
+
+    def _sent(self, key: str, data: bytes, **condition: str) -> str:
+        """The tag of an object just written; a body that the server saw cut short is sent again."""
+        for last in (False, False, True):
+            try:
+                with self._errors(key):
+                    answer = self._client.put_object(Bucket=self.bucket, Key=self.prefix + key, Body=data, **condition)
+                    return str(answer["ETag"])
+            except _CutShort:
+                if last:
+                    raise
+        raise AssertionError("unreachable")
 
     def _mine(self, key: str, data: bytes) -> str:
         """The tag when the object holds just these bytes: the answer to our first try was lost on its way."""
@@ -208,6 +217,10 @@ class Objects:
             ) from error
 
 
+class _CutShort(TemporaryError):
+    """The server did not get the whole body."""
+
+
 class _Missing(LakeError):
     """There is no such object."""
 
@@ -224,6 +237,8 @@ def _ours(response: Any, uri: str, settings: Settings) -> LakeError:
         return _Missing(f"{uri}: no such object")
     if code in CONFLICT_CODES:
         return ConflictError(f"{uri}: somebody else wrote it first")
+    if code == "IncompleteBody":
+        return _CutShort(f"{uri}: the store got half of what was sent; try again later")
     if code in FULL_CODES:
         return TemporaryError(f"{uri}: the store's disk is full; free some space and run again, nothing published was touched")
     if code in TEMPORARY_CODES or status.startswith("5"):

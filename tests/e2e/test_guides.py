@@ -1,6 +1,5 @@
 """Follows the guides step by step, in the order in which a newcomer reads them, in a lake beside the copy's first one."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from tests.e2e.reader import Reader
 pytestmark = pytest.mark.slow
 #: Folders that the guides write into.
 WRITTEN = ("docs/reference", "ingest/sources", "jobs/refined", "tests/spark")
-CATALOG = ".lake/guides.db"
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +20,7 @@ def reader(copy: Copy) -> Iterator[Reader]:
     assert copy.local_run.code == 0, copy.local_run.out
     before = {path: path.read_bytes() for path in _files(copy.folder)}
     s3 = {name: copy.written[name] for name in S3_GROUP if name in copy.written}
-    own = {"LAKE_ROOT": f"{copy.written['LAKE_ROOT']}/guides", "LAKE_CATALOG": f"sqlite:{CATALOG}"}
+    own = {"LAKE_ROOT": f"{copy.written['LAKE_ROOT']}/guides", "LAKE_CATALOG": "sqlite:.lake/guides.db"}
     yield Reader(copy.folder, {**copy.lake.environment, **s3, **own})
     for path in _files(copy.folder):
         if path not in before:
@@ -58,27 +56,3 @@ def test_the_guide_to_a_table_works(reader: Reader) -> None:
 
 def test_the_commands_of_the_guide_to_operation_work(with_source: Reader) -> None:
     assert len(with_source.follows("docs/guides/operate.md")) >= 9
-
-
-def test_a_shrunken_source_waits_for_consent_and_can_be_rolled_back(with_source: Reader) -> None:
-    declared = with_source.checkout / "ingest" / "sources" / "product_ratings.yaml"
-    declared.write_text(declared.read_text().replace("/products\n", "/products?limit=3\n"))
-    stopped = with_source.types(".venv/bin/lake run product_ratings")
-    assert stopped.code == 3, stopped.err
-    consent = re.search(r"`(lake run --accept \w+)`", stopped.err)
-    assert consent, stopped.err
-    assert with_source.types(f".venv/bin/{consent[1]} product_ratings").code == 0
-    assert with_source.types(".venv/bin/lake rollback trusted.product_ratings").code == 0
-    assert "nothing new to build" in with_source.types(".venv/bin/lake run product_ratings").err
-    count = with_source.types('.venv/bin/lake sql --format csv "SELECT count(*) FROM product_ratings"')
-    assert count.out.split() == ["_col0", "19"]
-
-
-def test_a_lost_catalog_is_named_and_rebuilt(with_source: Reader) -> None:
-    for lost in (with_source.checkout / ".lake").glob("guides.db*"):
-        lost.unlink()
-    stopped = with_source.types(".venv/bin/lake run product_ratings")
-    assert stopped.code == 1
-    assert "`lake catalog rebuild`" in stopped.err
-    assert with_source.types(".venv/bin/lake catalog rebuild").code == 0
-    assert "nothing new to build" in with_source.types(".venv/bin/lake run product_ratings").err

@@ -57,7 +57,7 @@ def test_words_and_schedules_do_not_rebuild_a_table_but_columns_do() -> None:
 
 def test_a_file_must_be_called_like_its_source(tmp_path: Path) -> None:
     (tmp_path / "other.yaml").write_text(str(GOOD))
-    with pytest.raises(UsageError, match="other.yaml: name: got 'goods', expected 'other'"):
+    with pytest.raises(UsageError, match=r"other\.yaml: name: got 'goods', expected 'other'"):
         load_sources(tmp_path)
 
 

@@ -1,0 +1,116 @@
+"""`lake quarantine list / show / replay / drop`: rejected rows, why they were, and what became of them."""
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from lake.errors import UsageError
+from lake.settings import Settings
+from orchestration.progress import Progress
+from orchestration.views import print_json, print_rows
+from store.catalog import open_catalog
+from store.objects import Objects
+
+if TYPE_CHECKING:
+    from orchestration.cli import World
+
+Given = argparse.Namespace
+MOST = 50
+
+
+def called(settings: Settings, given: Given, world: "World") -> int:
+    """Do the action."""
+    if given.action == "list":
+        return _list(settings, given)
+    if not given.name:
+        raise UsageError(
+            f"NAME: got none, expected a source with rejected rows: {', '.join(_names(settings)) or 'there is none'}"
+        )
+    if given.action == "replay":
+        return _replay(settings, given, world)
+    if given.name not in _names(settings):
+        raise UsageError(
+            f"NAME: got {given.name!r}, expected one of {', '.join(_names(settings)) or 'none: no row was ever rejected'}"
+        )
+    return _show(settings, given) if given.action == "show" else _drop(settings, given, world)
+
+
+def _names(settings: Settings) -> list[str]:
+    tables = open_catalog(settings).tables()
+    return [table.removeprefix("quarantine.") for table in tables if table.startswith("quarantine.")]
+
+
+def _ask(settings: Settings, query: str) -> list[dict[str, Any]]:
+    from sql.engine import open_engine
+
+    answer = open_engine(settings).ask(query)
+    names = [column.name for column in answer.columns]
+    return [dict(zip(names, row, strict=True)) for row in answer.rows]
+
+
+def _list(settings: Settings, given: Given) -> int:
+    """One line per source: rejected rows, runs they came in, when the last one was rejected."""
+    found = []
+    for name in _names(settings):
+        query = f"SELECT count(*) AS found, count(DISTINCT _run_id) AS runs, max(quarantined_at) AS last FROM quarantine.{name}"  # noqa: S608 a table's name, from the catalog
+        (facts,) = _ask(settings, query)
+        found.append({"source": name, "rows": facts["found"], "runs": facts["runs"], "last": facts["last"]})
+    if given.json:
+        print_json(found)
+    elif found:
+        print_rows(
+            ("source", "rows", "runs", "last"), [(f["source"], f["rows"], f["runs"], str(f["last"] or "")[:19]) for f in found]
+        )
+    else:
+        print("no row was ever rejected")
+    return 0
+
+
+def _show(settings: Settings, given: Given) -> int:
+    """The rows, newest run first: where each stood, what is wrong with it, and its text without personal columns."""
+    where = f"WHERE _run_id = '{_run_id(given.run)}'" if given.run else ""
+    columns = "_run_id, _raw_key, _raw_row, problems, payload"
+    order = f"ORDER BY _run_id DESC, _raw_key LIMIT {MOST}"
+    query = f"SELECT {columns} FROM quarantine.{given.name} {where} {order}"  # noqa: S608 the name is the catalog's, the run checked
+    rows = _ask(settings, query)
+    if given.json:
+        print_json(rows)
+        return 0
+    for row in rows:
+        place = row["_raw_row"]
+        print(f"{row['_raw_key']}: row {place['row']}" + (f", child {place['child']}" if place["child"] else ""))
+        for problem in row["problems"]:
+            came = "" if problem["value"] is None else f"got {problem['value']!r}, "
+            print(f"  {problem['column'] or 'row'}: {came}{problem['message']} ({problem['rule']})")
+        print(f"  {row['payload']}")
+    if len(rows) == MOST:
+        print(f"the first {MOST}; `lake sql` asks quarantine.{given.name} for more")
+    return 0
+
+
+def _run_id(text: str) -> str:
+    if len(text) != 26 or not text.isalnum():
+        raise UsageError(f"--run: got {text!r}, expected the 26 letters and digits of a run")
+    return text
+
+
+def _replay(settings: Settings, given: Given, world: "World") -> int:
+    """Judge everything raw has of the source again, as declared now."""
+    from orchestration.plan import read_declarations
+    from orchestration.run import Wish, run_lake
+
+    declared = read_declarations(settings)
+    if given.name not in declared.sources:
+        raise UsageError(f"NAME: got {given.name!r}, expected one of {', '.join(declared.sources)}")
+    wish = Wish([given.name], again=[f"trusted.{given.name}"], is_ingesting=False)
+    record = run_lake(settings, Objects(settings), wish, world.place, Progress(is_quiet=given.json))
+    if given.json:
+        print_json(record)
+    return int(record["exit_code"])
+
+
+def _drop(settings: Settings, given: Given, world: "World") -> int:
+    """Forget rejected rows; the run record keeps how many of which runs."""
+    from orchestration.run import act
+
+    order = {"source": given.name, "runs": [_run_id(given.run)] if given.run else []}
+    return act(settings, Objects(settings), "drop", order, world.place, Progress(is_quiet=given.json))
