@@ -43,7 +43,7 @@ docs: setup ## write the generated references again
 bench: setup ## how long the usual commands take
 	@$(PYTHON) -m pytest tests/e2e -m bench -s $(ARGS)
 
-soak: setup ## 200 random kills of bot, driver and MinIO
+soak: setup ## 200 random kills of run, Spark and MinIO; SOAK_KILLS=12 SOAK_SEED=7 choose
 	@$(PYTHON) -m pytest tests/e2e -m soak -s $(ARGS)
 
 zip: setup ## pack the code that Spark runs: dist/lake.zip

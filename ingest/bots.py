@@ -41,19 +41,18 @@ def pull_all(
     waiting = {name: needs(sources[name]) & set(wanted) - {name} for name in wanted}
     found: dict[str, Pull | Failure] = {}
     running: dict[Future[Pull | Failure], str] = {}
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="bot") as pool:
-        try:
-            while waiting or running:
-                for name in [name for name, needed in waiting.items() if needed <= set(found)]:
-                    del waiting[name]
-                    running[pool.submit(_pulled, name, sources, objects, run_id, progress)] = name
-                if not running:
-                    raise UsageError(f"for_each: {', '.join(sorted(waiting))} need each other in a circle")
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    found[running.pop(future)] = future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="bot")
+    try:
+        while waiting or running:
+            for name in [name for name, needed in waiting.items() if needed <= set(found)]:
+                del waiting[name]
+                running[pool.submit(_pulled, name, sources, objects, run_id, progress)] = name
+            if not running:
+                raise UsageError(f"for_each: {', '.join(sorted(waiting))} need each other in a circle")
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                found[running.pop(future)] = future.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # whoever stops the run does not wait for a source
     return [found[name] for name in wanted]
 
 

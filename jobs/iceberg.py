@@ -124,6 +124,18 @@ def change_columns(
             spark.sql(f"ALTER TABLE lake.{table} ADD COLUMNS ({listed})")
 
 
+def ensure_partition(spark: SparkSession, table: str, columns: tuple[str, ...]) -> None:
+    """Keep the table's files apart by these columns from now on; files written before stay as they are."""
+    there = tuple(str(part.name()) for part in load(spark, table).spec().fields())
+    with java_errors(table):
+        for name in there:
+            if name not in columns:
+                spark.sql(f"ALTER TABLE lake.{table} DROP PARTITION FIELD `{name}`")
+        for name in columns:
+            if name not in there:
+                spark.sql(f"ALTER TABLE lake.{table} ADD PARTITION FIELD `{name}`")
+
+
 def ensure_snapshot(spark: SparkSession, table: str) -> None:
     """Give a table without rows a snapshot, so that it can be pinned."""
     java_table = load(spark, table)

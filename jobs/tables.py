@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from pyspark.sql import Column as Expr
 from pyspark.sql import DataFrame, DataFrameWriterV2, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -51,6 +52,7 @@ class Draft:
     comments: dict[str, str]
     inputs: dict[str, dict[str, Any]]
     facts: dict[str, Any] = field(default_factory=dict)
+    partition: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,10 @@ class Tables:
         reader = self.spark.read
         return (reader.option("versionAsOf", str(snapshot)) if snapshot is not None else reader).table(f"lake.{table}")
 
+    def has_snapshot(self, table: str, snapshot: int) -> bool:
+        """Whether the table can still be read as it was at the snapshot."""
+        return iceberg.load(self.spark, table).snapshot(snapshot) is not None
+
     def exists(self, table: str) -> bool:
         """Whether the table was ever published."""
         return iceberg.exists(self.spark, table)
@@ -104,7 +110,8 @@ class Tables:
         self._drop_leftovers(draft.table, lease)
         with effect(f"create {staging}"):
             folder = self.objects.uri(paths.table_folder(draft.table, draft.run))
-            iceberg.create_table(self.spark, staging, draft.schema, draft.comments, folder, {TABLE_NAME: draft.table})
+            named = {TABLE_NAME: draft.table}
+            iceberg.create_table(self.spark, staging, draft.schema, draft.comments, folder, named, draft.partition)
         lease.check()
         with effect(f"write {staging}"):
             write(Target(staging, {}))
@@ -130,6 +137,7 @@ class Tables:
         branch, name = f"run_{draft.run.lower()}", draft.table
         iceberg.drop_branches(self.spark, name, "run_")
         renamed = self._add_columns(draft, lease)
+        iceberg.ensure_partition(self.spark, name, draft.partition)
         iceberg.create_branch(self.spark, name, branch)
         lease.check()
         with effect(f"write {name} branch"):
@@ -167,9 +175,9 @@ class Tables:
         with effect(f"replace runs in {table}"):
             frame.writeTo(f"lake.{table}").overwrite(F.col("_run_id").isin(*runs))
 
-    def overwrite(self, target: Target, frame: DataFrame) -> None:
-        """Put the rows in place of all there are."""
-        self._fitted(target, frame).overwrite(F.lit(True))
+    def overwrite(self, target: Target, frame: DataFrame, where: Expr | None = None) -> None:
+        """Put the rows in place of all there are, or of those in the partitions that `where` names."""
+        self._fitted(target, frame).overwrite(F.lit(True) if where is None else where)
 
     def add(self, target: Target, frame: DataFrame) -> None:
         """Put the rows beside those there are."""

@@ -25,6 +25,15 @@ class TableColumn(Declaration):
     _type = field_validator("type")(checked_type)
 
 
+class Partition(Declaration):
+    """How a table is rebuilt piece by piece: a column, and the inputs that have it and decide which pieces changed."""
+
+    column: str = Field(description="column of the table and of the inputs in `of`; the table's files are kept apart by it")
+    of: list[str] = Field(
+        min_length=1, description="inputs whose rows with one value of the column make the table's rows with that value"
+    )
+
+
 class Table(Declaration):
     """The contract of a refined table."""
 
@@ -32,6 +41,9 @@ class Table(Declaration):
     key: list[str] = Field(min_length=1, description="columns that identify a row")
     columns: dict[str, TableColumn] = Field(description="name of a column -> its type, or all that is said of it")
     expectations: list[Expectation] = Field(default=[], description="rules that the table must keep; the key is unique anyway")
+    partition: Partition | None = Field(
+        default=None, description="rebuild only the pieces that changed; the whole when left out"
+    )
     max_shrink: float = Field(
         default=0.5, ge=0, le=1, description="share of rows a rebuild may lose without a person's consent"
     )
@@ -50,6 +62,8 @@ class Table(Declaration):
         for name in self.key:
             if name not in self.columns:
                 raise ValueError(f"key: got {name!r}, expected one of {', '.join(self.columns)}")
+        if self.partition and self.partition.column not in self.columns:
+            raise ValueError(f"partition: got {self.partition.column!r}, expected one of {', '.join(self.columns)}")
         return self
 
 
@@ -138,6 +152,9 @@ def in_order(sources: Iterable[str], refined: dict[str, Refined]) -> list[Refine
     if both:
         raise UsageError(f"jobs/refined/{both[0]}.yaml: a source is called {both[0]!r} too; names are unique across zones")
     for table in refined.values():
+        for name in table.contract.partition.of if table.contract.partition else ():
+            if name not in table.inputs:
+                raise UsageError(f"{table.name}.yaml: partition.of: got {name!r}, expected one of {', '.join(table.inputs)}")
         for name in table.inputs:
             if name not in known and name not in refined:
                 raise UsageError(

@@ -5,6 +5,8 @@ import importlib
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from lake.settings import Settings
     from local.servers import ServerStatus, Started
     from orchestration.spark_process import Place
+
+#: How long a stopped command lets its threads tidy up.
+PATIENCE_SECONDS = 2.0
 
 
 class World:
@@ -59,9 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LakeError as error:
         print(f"lake {given.verb}: {error}", file=sys.stderr)
         return error.exit_code
-    except KeyboardInterrupt:
-        print(f"lake {given.verb}: stopped", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as stop:
+        return _stopped(given.verb, stop.args[0] if stop.args else 128 + signal.SIGINT)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -81,7 +85,21 @@ def _called(given: argparse.Namespace) -> int:
 
 
 def _terminated(number: int, frame: object) -> NoReturn:
-    raise SystemExit(128 + number)
+    raise KeyboardInterrupt(128 + number)
+
+
+def _stopped(verb: str, code: int) -> int:
+    """The exit code of a command that was stopped; threads that wait for a server do not hold it up."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    print(f"lake {verb}: stopped", file=sys.stderr)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    others = [thread for thread in threading.enumerate() if thread is not threading.main_thread() and not thread.daemon]
+    for thread in others:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    if any(thread.is_alive() for thread in others):
+        sys.stdout.flush()
+        os._exit(code)
+    return code
 
 
 if __name__ == "__main__":

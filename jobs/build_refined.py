@@ -1,0 +1,138 @@
+"""Builds one refined table: calls its function on pinned inputs, for the whole table or for the partitions that changed."""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from jobs.audit import Auditor
+from jobs.gate import Metric
+from jobs.partitions import changed_values, has_value
+from jobs.tables import Draft, Publication, Tables, Target
+from lake.columns import stored_type
+from lake.errors import GateError, LakeError
+from lake.expectations import Unique
+from lake.planning import Wanted
+from lake.tables import Refined
+from store.leases import Lease
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class RefinedBuild:
+    """One build of one refined table, under its lease."""
+
+    tables: Tables
+    auditor: Auditor
+    declared: Refined
+    wanted: Wanted
+    published: list[Publication]
+    is_whole: bool
+    lease: Lease
+
+    def publish(self, run: str) -> tuple[Publication, Record]:
+        """The publication, and which partitions were built when it was not the whole table.
+
+        Raises GateError when a check stops it, LakeError when the table's function fails.
+        """
+        contract, table = self.declared.contract, self.declared.table
+        schema = T.StructType(
+            [T.StructField(n, T._parse_datatype_string(stored_type(c.type))) for n, c in contract.columns.items()]
+        )
+        inputs = {name.partition(".")[2]: self._read(name, self.wanted.inputs) for name in self.wanted.inputs}
+        values = self._changed_values()
+        if values is not None and contract.partition:
+            among = has_value(contract.partition.column, values)
+            inputs |= {name: inputs[name].where(among) for name in contract.partition.of}
+        function: Callable[..., DataFrame] = getattr(
+            importlib.import_module(f"jobs.refined.{self.declared.name}"), self.declared.name
+        )
+        frame = _as_declared(_called(function, {name: inputs[name] for name in self.declared.inputs}, table), schema, table)
+        comments = {name: column.description for name, column in contract.columns.items() if column.description}
+        facts = {"declaration": self.wanted.declaration, "code": self.wanted.code}
+        by = (contract.partition.column,) if contract.partition else ()
+        draft = Draft(table, run, self.wanted.fingerprint, schema, comments, self.wanted.inputs, facts, by)
+        expectations = [Unique(rule="unique", columns=contract.key), *contract.expectations]
+        shrunk = _fewest_rows(table, self.published, contract.max_shrink, self.auditor)
+        pinned = {name.partition(".")[2]: self._read(name, self.wanted.inputs) for name in self.wanted.inputs}
+        publication = self.tables.publish(
+            draft,
+            self.lease,
+            write=lambda target: self._write(target, frame, values),
+            audit=lambda written: self.auditor.audit(table, written, expectations, shrunk, pinned),
+        )
+        return publication, {} if values is None else {"partitions": [str(value) for value in values]}
+
+    def _read(self, table: str, pins: dict[str, dict[str, Any]]) -> DataFrame:
+        return self.tables.read(table, int(pins[table]["snapshot"]))
+
+    def _changed_values(self) -> list[Any] | None:
+        """Values of the partition column whose rows differ from the last publish's inputs; None when all must be built."""
+        partition = self.declared.contract.partition
+        if partition is None or self.is_whole or not self.published:
+            return None
+        before = self.published[0].inputs
+        changed = [name for name, pin in self.wanted.inputs.items() if before.get(name, {}).get("snapshot") != pin["snapshot"]]
+        if any(name.partition(".")[2] not in partition.of or name not in before for name in changed):
+            return None
+        if not all(self.tables.has_snapshot(name, int(before[name]["snapshot"])) for name in changed):
+            return None
+        found: set[Any] = set()
+        for name in changed:
+            found |= changed_values(self._read(name, before), self._read(name, self.wanted.inputs), partition.column)
+        return sorted(found, key=lambda value: (value is not None, str(value)))
+
+    def _write(self, target: Target, frame: DataFrame, values: list[Any] | None) -> None:
+        partition = self.declared.contract.partition
+        if values is None or partition is None:
+            self.tables.overwrite(target, frame)
+        elif values:
+            self.tables.overwrite(target, frame, has_value(partition.column, values))
+
+
+def _called(function: Callable[..., DataFrame], inputs: dict[str, DataFrame], table: str) -> DataFrame:
+    """What the table's function makes of its inputs.
+
+    Raises LakeError when it fails or returns no frame.
+    """
+    try:
+        frame = function(**inputs)
+    except PySparkException:
+        raise
+    except Exception as error:
+        raise LakeError(f"{table}: its function failed: {type(error).__name__}: {error}") from error
+    if not isinstance(frame, DataFrame):
+        raise LakeError(f"{table}: its function returned {type(frame).__name__}, expected a DataFrame")
+    return frame
+
+
+def _fewest_rows(table: str, published: list[Publication], max_shrink: float, auditor: Auditor) -> list[Metric]:
+    """The smallest number of rows that a rebuild may have without a person's consent."""
+    if not published or auditor.is_accepted(table):
+        return []
+    fewest = published[0].rows * (1 - max_shrink)
+    return [Metric("rows left of the last publish", "shrink", fewest, None, F.count("*"), next_step=auditor.consent(table))]
+
+
+def _as_declared(frame: DataFrame, schema: T.StructType, table: str) -> DataFrame:
+    """The frame in the order of its contract.
+
+    Raises GateError that names the columns that differ from it in name or type.
+    """
+    given = {field.name: field.dataType for field in frame.schema.fields}
+    wanted = {field.name: field.dataType for field in schema.fields}
+    if given != wanted:
+        differing = sorted(name for name in {*given, *wanted} if given.get(name) != wanted.get(name))
+        told = (f"{name}: got {_type(given.get(name))}, expected {_type(wanted.get(name))}" for name in differing)
+        raise GateError(f"{table}: its function does not keep its contract: {'; '.join(told)}")
+    return frame.select(*schema.names)
+
+
+def _type(kind: T.DataType | None) -> str:
+    return "no such column" if kind is None else kind.simpleString()
