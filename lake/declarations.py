@@ -1,12 +1,12 @@
 """Reading a YAML declaration, and saying what is wrong with it in one line that helps."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from lake.errors import UsageError
 
@@ -51,24 +51,24 @@ def read_yaml(path: Path) -> Any:
         raise UsageError(f"{path.name}: cannot be read: {error}") from None
 
 
-def first_problem(validate: Callable[[Any], T], declared: Any, where: str) -> T:
-    """What `validate` makes of the declaration.
+def first_problem(validate: Callable[[Any], T], declared: Any, where: str, *models: type[BaseModel]) -> T:
+    """What `validate` makes of the declaration; `models` are what an unknown key may have been meant for.
 
     Raises UsageError for its first problem: file, key, what was given, what is allowed.
     """
     try:
         return validate(declared)
     except ValidationError as error:
-        raise UsageError(f"{where}: {_described(error)}") from None
+        raise UsageError(f"{where}: {_described(error, models)}") from None
 
 
-def _described(error: ValidationError) -> str:
+def _described(error: ValidationError, models: Sequence[type[BaseModel]]) -> str:
     problems = sorted(error.errors(include_url=False), key=lambda problem: problem["type"] != "extra_forbidden")
     problem = problems[0]
     path = [str(part) for part in problem["loc"] if part not in ("rest", "files", "database")]
     kind, given = problem["type"], problem["input"]
     if kind == "extra_forbidden":
-        return f"{'.'.join(path)}: no such key{_nearest(error, path)}"
+        return f"{'.'.join(path)}: no such key{_nearest(path[-1], models)}"
     if kind == "missing":
         return f"{'.'.join(path)}: this key is missing"
     if kind in ("union_tag_invalid", "union_tag_not_found"):
@@ -84,16 +84,8 @@ def _described(error: ValidationError) -> str:
     return f"{place}{shown}{message}"
 
 
-def _nearest(error: ValidationError, path: list[str]) -> str:
+def _nearest(key: str, models: Sequence[type[BaseModel]]) -> str:
     """A hint at the key that was probably meant."""
-    from lake.columns import Column
-    from lake.database_source import DatabaseSource
-    from lake.files_source import FilesSource
-    from lake.rest_source import RestSource
-    from lake.tables import Table
-
-    known: set[str] = set()
-    for model in (Column, RestSource, FilesSource, DatabaseSource, Table):
-        known |= {field.alias or name for name, field in model.model_fields.items()}
-    near = get_close_matches(path[-1], known, 1)
+    known = {field.alias or name for model in models for name, field in model.model_fields.items()}
+    near = get_close_matches(key, known, 1)
     return f"; did you mean {near[0]!r}?" if near else ""

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
+from lake.columns import Column
 from lake.database_source import DatabaseSource
 from lake.declarations import first_problem, read_yaml
 from lake.errors import UsageError
@@ -20,7 +21,7 @@ def source_from(declared: Any, where: str) -> RestSource | FilesSource | Databas
 
     Raises UsageError that names file, key, what was given and what is allowed.
     """
-    return first_problem(_adapter.validate_python, declared, where)
+    return first_problem(_adapter.validate_python, declared, where, Column, RestSource, FilesSource, DatabaseSource)
 
 
 def load_sources(folder: Path) -> dict[str, RestSource | FilesSource | DatabaseSource]:

@@ -129,7 +129,9 @@ def load_refined(folder: Traversable) -> dict[str, Refined]:
     tables: dict[str, Refined] = {}
     for filename in sorted(name for name in files if name.endswith(".yaml")):
         name, where = filename.removesuffix(".yaml"), f"jobs/refined/{filename}"
-        contract = first_problem(Table.model_validate, parse_yaml(files[filename].read_text("utf-8"), where), where)
+        contract = first_problem(
+            Table.model_validate, parse_yaml(files[filename].read_text("utf-8"), where), where, Table, TableColumn
+        )
         if f"{name}.py" not in files:
             raise UsageError(f"{where}: expected {name}.py beside it")
         text = files[f"{name}.py"].read_text("utf-8")
