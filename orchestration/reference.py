@@ -87,6 +87,7 @@ def declarations_page() -> str:
         "Column": columns.Column,
         "Table": Table,
         "Table column": TableColumn,
+        "Partition": Partition,
     }
     sections += [(title, model, _fields(model)) for title, model in plain.items()]
     checks = [(_const(rule, "rule"), rule, _without(rule, ["rule"])) for rule in CHECKS]
