@@ -19,7 +19,7 @@ from lake.rest_source import Each, RestSource
 from lake.settings import HOME, SETTINGS
 from lake.source import Source
 from lake.sources import load_sources
-from lake.tables import Refined, Table, TableColumn, load_refined
+from lake.tables import Partition, Refined, Table, TableColumn, load_refined
 from orchestration.editor_schemas import source_schema, table_schema
 from orchestration.words import parser
 
