@@ -79,7 +79,8 @@ def _described(error: ValidationError) -> str:
             f"{'.'.join([*path, tag])}: got {shown!r}, expected one of {context.get('expected_tags', 'the kinds documented')}"
         )
     message = problem["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
-    shown = f"got {given!r}, " if isinstance(given, (str, int, float, bool)) or given is None else ""
+    is_shown = isinstance(given, (str, int, float, bool)) or given is None
+    shown = f"got {given!r}, " if is_shown and "auth" not in path else ""  # it may be a secret
     place = f"{'.'.join(path)}: " if path else ""
     return f"{place}{shown}{message}"
 
@@ -89,11 +90,13 @@ def _nearest(error: ValidationError, path: list[str]) -> str:
     from lake.columns import Column
     from lake.database_source import DatabaseSource
     from lake.files_source import FilesSource
-    from lake.rest_source import RestSource
+    from lake.rest_auth import AUTHS
+    from lake.rest_paging import PAGINATIONS
+    from lake.rest_source import Cursor, Records, RestSource
     from lake.tables import Table
 
     known: set[str] = set()
-    for model in (Column, RestSource, FilesSource, DatabaseSource, Table):
+    for model in (Column, RestSource, *PAGINATIONS, *AUTHS, Cursor, Records, FilesSource, DatabaseSource, Table):
         known |= {field.alias or name for name, field in model.model_fields.items()}
     near = get_close_matches(path[-1], known, 1)
     return f"; did you mean {near[0]!r}?" if near else ""

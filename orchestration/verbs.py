@@ -87,6 +87,18 @@ def raw(settings: Settings, given: Given, world: "World") -> int:
     return raw_verbs.called(settings, given)
 
 
+def source(settings: Settings, given: Given, world: "World") -> int:
+    """Draft a declaration for the files behind an address."""
+    from ingest.suggest import suggest
+
+    text = suggest(given.url, settings, given.name)
+    if given.json:
+        print_json({"declaration": text})
+    else:
+        print(text, end="")
+    return 0
+
+
 def catalog(settings: Settings, given: Given, world: "World") -> int:
     """Rebuild a lost catalog from the bucket."""
     from store.catalog import rebuild_catalog

@@ -62,6 +62,13 @@ def _raw(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", nargs="*", metavar="SOURCE", help="sources; all when left out")
 
 
+@verb("source", "verbs:source", "draft a declaration for the files behind an address")
+def _source(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", choices=["suggest"], help="write a first YAML to stdout from a sample of the files")
+    parser.add_argument("url", metavar="URL", help="http(s)://, s3:// or file:// address of a file, or of many by `*`")
+    parser.add_argument("--name", metavar="NAME", help="name of the source; made from the address when left out")
+
+
 @verb("runs", "views:runs", "what each run did")
 def _runs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", choices=["list", "show"], help="the last runs; one run's record")

@@ -1,0 +1,55 @@
+"""Reads ahead in a thread: while one batch is proven and written, the next ones come from the server."""
+
+import threading
+from collections.abc import Iterator
+from queue import Empty, Full, Queue
+from typing import TypeVar
+
+T = TypeVar("T")
+BATCHES = 2
+#: How often a reader that nobody waits for any more looks whether that is so.
+LOOK_SECONDS = 0.1
+
+
+def ahead(batches: Iterator[T], patience_seconds: float) -> Iterator[T]:
+    """The same batches, a few of them read before they are asked for; an error comes where it would have come.
+
+    Raises TimeoutError when none comes for so long, which no driver notices while the server merely hangs.
+    """
+    waiting: Queue[T | BaseException | None] = Queue(BATCHES)
+    is_left = threading.Event()
+
+    def offer(item: T | BaseException | None) -> bool:
+        while not is_left.is_set():
+            try:
+                waiting.put(item, timeout=LOOK_SECONDS)
+                return True
+            except Full:
+                continue
+        return False
+
+    def read() -> None:
+        try:
+            for batch in batches:
+                if not offer(batch):
+                    return
+            offer(None)
+        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+            offer(error)
+
+    thread = threading.Thread(target=read, name="database reader", daemon=True)
+    thread.start()
+    try:
+        while (item := waiting.get(timeout=patience_seconds)) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    except Empty:
+        raise TimeoutError from None
+    finally:
+        is_left.set()
+        while not waiting.empty():
+            try:
+                waiting.get_nowait()
+            except Empty:
+                break
