@@ -5,7 +5,7 @@ PYTHON := .venv/bin/python
 ARGS ?=
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 setup: ## install what is missing: packages, .venv, jars, MinIO (some minutes once, then at once)
 	@python3 -m local.setup
@@ -41,7 +41,10 @@ docs: setup ## write the generated references again
 	@$(PYTHON) -m orchestration.reference
 
 bench: setup ## how long the usual commands take
-	@$(PYTHON) -m pytest tests/e2e -m bench -s $(ARGS)
+	@$(PYTHON) -m pytest tests/e2e -m bench -s --ignore tests/e2e/test_bench_extract.py $(ARGS)
+
+bench-extract: setup ## how fast a large table is read, beside other engines (installs them apart)
+	@$(PYTHON) -m pytest tests/e2e/test_bench_extract.py -m bench -s $(ARGS)
 
 soak: setup ## 200 random kills of run, Spark and MinIO; SOAK_KILLS=12 SOAK_SEED=7 choose
 	@$(PYTHON) -m pytest tests/e2e -m soak -s $(ARGS)
@@ -53,4 +56,4 @@ lock: setup ## pin requirements.in again, hashes and all
 	@.venv/bin/uv pip compile --quiet --python-version 3.11 --generate-hashes --custom-compile-command "make lock" \
 	  requirements.in -o requirements.txt > /dev/null
 
-.PHONY: help setup local-run test up down reset check docs bench soak zip lock
+.PHONY: help setup local-run test up down reset check docs bench bench-extract soak zip lock

@@ -7,7 +7,7 @@ from typing import Any
 
 from ulid import ULID
 
-from ingest.landing import Progress, Pull, pull
+from ingest.landing import Progress, Pull, Wish, pull
 from lake.errors import LakeError, UsageError
 from lake.rest_source import RestSource
 from lake.settings import Settings
@@ -31,12 +31,15 @@ def pull_all(
     objects: Objects | None = None,
     progress: Progress | None = None,
     run_id: str | None = None,
+    wish: Wish | None = None,
 ) -> list[Pull | Failure]:
     """What became of each named source, in the order of the names.
 
+    A signal that is raised here lets each running bot end its present original, so that the next pull goes on behind it.
+
     Raises UsageError when sources need each other in a circle.
     """
-    objects, run_id = objects or Objects(settings), run_id or str(ULID())
+    objects, run_id, wish = objects or Objects(settings), run_id or str(ULID()), wish or Wish()
     wanted = list(dict.fromkeys(names))
     waiting = {name: needs(sources[name]) & set(wanted) - {name} for name in wanted}
     found: dict[str, Pull | Failure] = {}
@@ -46,11 +49,14 @@ def pull_all(
         while waiting or running:
             for name in [name for name, needed in waiting.items() if needed <= set(found)]:
                 del waiting[name]
-                running[pool.submit(_pulled, name, sources, objects, run_id, progress)] = name
+                running[pool.submit(_pulled, name, sources, objects, run_id, progress, wish)] = name
             if not running:
                 raise UsageError(f"for_each: {', '.join(sorted(waiting))} need each other in a circle")
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 found[running.pop(future)] = future.result()
+    except BaseException:
+        wish.stop.set()
+        raise
     finally:
         pool.shutdown(wait=False, cancel_futures=True)  # whoever stops the run does not wait for a source
     return [found[name] for name in wanted]
@@ -61,8 +67,10 @@ def needs(source: Any) -> set[str]:
     return {each.source for each in source.for_each.values()} if isinstance(source, RestSource) else set()
 
 
-def _pulled(name: str, sources: dict[str, Any], objects: Objects, run_id: str, progress: Progress | None) -> Pull | Failure:
+def _pulled(
+    name: str, sources: dict[str, Any], objects: Objects, run_id: str, progress: Progress | None, wish: Wish
+) -> Pull | Failure:
     try:
-        return pull(name, sources, objects, run_id, progress)
+        return pull(name, sources, objects, run_id, progress, wish)
     except LakeError as error:
         return Failure(name, error)

@@ -1,80 +1,97 @@
-"""MySQL column types to Arrow types that keep every value; a value with no exact type arrives as its exact text."""
+"""A server's texts in the type of their column, where every value of a part has its exact form there; else as the texts they are."""
 
-from dataclasses import dataclass
+import re
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-INTEGERS = ("tinyint", "smallint", "mediumint", "int", "bigint")
-TEXTS = ("char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "set", "json")
-BYTES = ("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob")
-GEOMETRIES = (
-    "geometry", "point", "linestring", "polygon", "multipoint", "multilinestring",
-    "multipolygon", "geometrycollection", "geomcollection",
-)  # fmt: skip
+TEXT = pa.string()
+INSTANT = pa.timestamp("us", "UTC")
+CLOCK = pa.timestamp("us")
+MOST_DIGITS = 76
+#: What servers write for an instant in UTC.
+IN_UTC = re.compile(r"(\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}(?:\.\d{1,6})?)(?:\+00)?")
 
 
-@dataclass(frozen=True)
-class SelectedColumn:
-    """A column, the SQL that reads it, and the type it is kept in."""
-
-    name: str
-    expression: str
-    type: pa.DataType
-
-    def array(self, values: list[Any]) -> Any:
-        """The server's texts in the column's type."""
-        if pa.types.is_binary(self.type):
-            return pa.array(values, pa.binary())
-        texts = pa.array(values, pa.string())
-        if pa.types.is_timestamp(self.type) and self.type.tz:
-            return pc.assume_timezone(pc.cast(texts, pa.timestamp("us")), self.type.tz)
-        return texts if pa.types.is_string(self.type) else pc.cast(texts, self.type)
+def decimal_type(digits: int, scale: int) -> pa.DataType:
+    """The decimal type that holds so many digits, or text where none does."""
+    if not 1 <= digits <= MOST_DIGITS or not 0 <= scale <= digits:
+        return TEXT
+    return pa.decimal128(digits, scale) if digits <= 38 else pa.decimal256(digits, scale)
 
 
-def identifier(name: str) -> str:
-    """The name quoted for SQL."""
-    return "`" + name.replace("`", "``") + "`"
+def kept(texts: Any, wanted: pa.DataType) -> Any:
+    """The server's texts as `wanted`, or as text when a value has no exact form in it.
+
+    A column of dates with one `infinity` or `0000-00-00` stays text; its other values are then written as if they had been typed.
+    """
+    if texts.type == wanted:
+        return texts
+    try:
+        return _typed(texts, wanted)
+    except (pa.ArrowInvalid, ValueError, OverflowError):
+        odd = texts.cast(TEXT)
+        return _by_value(odd, wanted) if pa.types.is_temporal(wanted) else odd
 
 
-def selected(
-    name: str, data_type: str, column_type: str, precision: str | None, scale: str | None, *, is_exact: bool
-) -> SelectedColumn:
-    """How to read a column that information_schema describes; `is_exact` is false for dates that are none."""
-    quoted = identifier(name)
-    kind = data_type.lower()
-    if kind in INTEGERS:
-        return SelectedColumn(name, quoted, pa.uint64() if "unsigned" in column_type.lower() else pa.int64())
-    if kind == "decimal":
-        digits = int(precision or 65)
-        decimal = pa.decimal128 if digits <= 38 else pa.decimal256
-        return SelectedColumn(name, quoted, decimal(digits, int(scale or 0)))
-    if kind in ("float", "double"):
-        return SelectedColumn(name, f"cast({quoted} as double)", pa.float32() if kind == "float" else pa.float64())
-    if kind in ("date", "datetime", "timestamp"):
-        return _temporal(name, quoted, kind, is_exact)
-    if kind in TEXTS:
-        return SelectedColumn(name, quoted, pa.string())
-    if kind in BYTES:
-        return SelectedColumn(name, quoted, pa.binary())
-    if kind == "bit":
-        return SelectedColumn(name, f"cast({quoted} + 0 as char)", pa.string())
-    if kind in GEOMETRIES:
-        return SelectedColumn(name, f"st_astext({quoted})", pa.string())
-    return SelectedColumn(name, f"cast({quoted} as char)", pa.string())
+def _typed(texts: Any, wanted: pa.DataType) -> Any:
+    """Raises ArrowInvalid or ValueError where a value does not fit exactly."""
+    if pa.types.is_binary(wanted):
+        return pa.array(
+            [None if text is None else bytes.fromhex(text.removeprefix("\\x")) for text in texts.to_pylist()], wanted
+        )
+    if pa.types.is_floating(wanted):
+        return _floats(texts, wanted)
+    if not pa.types.is_temporal(wanted):
+        return pc.cast(texts, wanted)
+    if wanted == INSTANT:
+        if texts.null_count == len(texts):
+            return pa.nulls(len(texts), INSTANT)
+        ends = pc.ends_with(texts, "+00")
+        bare = pc.utf8_slice_codeunits(texts, 0, -3) if pc.any(ends).as_py() else texts
+        if bare is not texts and not pc.all(ends).as_py():
+            raise ValueError("instants of two forms")
+        found = pc.assume_timezone(pc.cast(bare, CLOCK), "UTC")
+    else:
+        found = pc.cast(texts, wanted)
+    if (first := pc.min(found).as_py()) is not None and (first.year < 1):
+        raise ValueError("a year before 1")
+    return found
 
 
-def _temporal(name: str, quoted: str, kind: str, is_exact: bool) -> SelectedColumn:
-    """Dates and times to the microsecond."""
-    if kind == "date":
-        return SelectedColumn(name, f"cast({quoted} as char)", pa.date32() if is_exact else pa.string())
-    kept = pa.timestamp("us", "UTC" if kind == "timestamp" else None)
-    return SelectedColumn(name, f"cast(cast({quoted} as datetime(6)) as char)", kept if is_exact else pa.string())
+def _floats(texts: Any, wanted: pa.DataType) -> Any:
+    """Numbers in binary; the special ones have names that only text keeps."""
+    doubles = pc.cast(texts, pa.float64())
+    if not pc.all(pc.is_finite(doubles)).as_py() and doubles.null_count < len(doubles):
+        raise ValueError("not finite")
+    if wanted == pa.float64():
+        return doubles
+    return pc.cast(texts, pa.float32())
 
 
-def odd_dates(name: str) -> str:
-    """SQL that counts the values of a date column that no calendar has: a part is zero, or the month has no such day."""
-    quoted = identifier(name)
-    is_real = f"coalesce(from_days(to_days({quoted})) = date({quoted}) and year({quoted}) > 0, 0)"
-    return f"sum({quoted} is not null and {is_real} = 0)"
+def _by_value(texts: Any, wanted: pa.DataType) -> Any:
+    """Times and dates one by one: those a calendar has in the form of typed ones, the others as the server wrote them."""
+    write: Callable[[str], str] = _date if pa.types.is_date(wanted) else _instant if wanted == INSTANT else _clock
+    return pa.array([None if text is None else write(text) for text in texts.to_pylist()], TEXT)
+
+
+def _date(text: str) -> str:
+    return text
+
+
+def _clock(text: str) -> str:
+    try:
+        return datetime.fromisoformat(text).isoformat(" ", "microseconds") if IN_UTC.fullmatch(text) else text
+    except ValueError:
+        return text
+
+
+def _instant(text: str) -> str:
+    match = IN_UTC.fullmatch(text)
+    try:
+        return f"{datetime.fromisoformat(match[1]).isoformat(' ', 'microseconds')}Z" if match else text
+    except ValueError:
+        return text

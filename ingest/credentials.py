@@ -33,12 +33,13 @@ def redirected(url: str, location: str | None) -> str | None:
 
 def carried(headers: Mapping[str, str], url: str, target: str) -> dict[str, str]:
     """The headers that may go on from one address to the next: all on the same host, else those that hold no secret."""
-    if _origin(url) == _origin(target):
+    if origin(url) == origin(target):
         return dict(headers)
     return {name: value for name, value in headers.items() if name.lower() in HARMLESS}
 
 
-def _origin(url: str) -> tuple[str, str, str]:
+def origin(url: str) -> tuple[str, str, str]:
+    """Scheme, host and port: credentials stay where all three are the same."""
     parts = urlsplit(url)
     port = parts.netloc.rpartition(":")[2]
     standard = {"http": "80", "https": "443"}.get(parts.scheme, "")

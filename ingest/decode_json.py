@@ -6,10 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from ingest.decoded import Fault, Row
-from ingest.json_text import compact, is_writable, kind_name, leaf, values
+from ingest.json_lines import lines
+from ingest.json_text import body, compact, inside, is_writable, keyed, kind_name, leaf, values
+from lake.files_source import FilesSource
 from lake.rest_source import RestSource
 
 MAX_OBSERVED = 1000
+#: By what name the key of a record is found among its request parameters.
+KEY = "@key"
 #: Declared fields as a tree; a leaf is None and stands for all below it.
 Tree = dict[str, Any]
 
@@ -29,14 +33,21 @@ class _Reader:
 
 @dataclass
 class JsonRows:
-    """Decodes the records of one source; `observed` grows by the fields that came undeclared."""
+    """Decodes the records of one source; `observed` grows by the fields that came undeclared, `present` by the columns whose field came."""
 
-    source: RestSource
+    source: RestSource | FilesSource
     observed: set[str] = field(default_factory=set)
+    present: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
+        rest = self.source if isinstance(self.source, RestSource) else None
+        self._keyed_by = rest.keyed_by if rest else None
+        self._path = rest.records_path if rest else self.source.records if isinstance(self.source, FilesSource) else None
         self._readers = [
-            _reader(name, column.from_ or name, self.source.explode) for name, column in self.source.columns.items()
+            _Reader(name, "request", (KEY,))
+            if name == self._keyed_by
+            else _reader(name, column.from_ or name, self.source.explode)
+            for name, column in self.source.columns.items()
         ]
         self._withheld = any(column.pii for column in self.source.columns.values())
         self._explode = tuple(self.source.explode.split(".")) if self.source.explode else ()
@@ -51,8 +62,26 @@ class JsonRows:
 
         Raises Unusable that says what came instead of records.
         """
-        for number, record in enumerate(values(path, self.source.records, self._is_record), 1):
+        if isinstance(self.source, RestSource) and is_declared_empty(path, self.source):
+            return
+        if self._keyed_by:
+            for number, (key, record) in enumerate(keyed(body(path), self._path), 1):
+                yield from self.of(number, record, {**request, KEY: key})
+            return
+        for number, record in enumerate(self.records(path), 1):
             yield from self.of(number, record, request)
+
+    def records(self, path: Path) -> Iterator[Any]:
+        """The records of a list, of one object or of lines."""
+        if self.source.format == "jsonl":
+            return lines(path)
+        return values(path, self._path, self._is_record)
+
+    def records_in(self, whole: Any) -> list[Any]:
+        """The records of a body that was read already."""
+        if self._keyed_by:
+            return list(keyed(whole, self._path))
+        return list(inside(whole, self._path, self._is_record))
 
     def _is_record(self, value: Any) -> bool:
         """Whether an object that stands alone has a field that some column reads."""
@@ -88,6 +117,8 @@ class JsonRows:
         for reader in self._readers:
             try:
                 text = _text(reader, position, record, child, request)
+                if reader.name not in self.present and (text is not None or _came(reader, record, child)):
+                    self.present.add(reader.name)
                 if text is not None and not is_writable(text):
                     raise _Fault("half a surrogate pair, expected text that is Unicode")
             except _Fault as error:
@@ -95,6 +126,13 @@ class JsonRows:
                 faults.append(self._fault(reader.name, "shape", None, str(error)))
             texts.append(text)
         return Row(texts, number, position, compact(extra) if extra else None, tuple(faults))
+
+    @property
+    def missing(self) -> list[str]:
+        """Columns whose field came in no record so far."""
+        return [
+            reader.name for reader in self._readers if reader.scope in ("record", "child") and reader.name not in self.present
+        ]
 
     def _fault(self, column: str | None, rule: str, value: Any, message: str) -> Fault:
         return Fault(column, rule, None if self._withheld or value is None else (leaf(value) or "")[:2000], message)
@@ -115,6 +153,8 @@ class JsonRows:
                 if isinstance(part, dict):
                     nested = self._rest(part, below, f"{prefix}{name}.", exploded[1:] if exploded[:1] == (name,) else ())
                     left.update({name: nested} if nested else {})
+                elif isinstance(part, list) and exploded[:1] != (name,):
+                    left[name] = part  # columns read single places of it
                 continue
             left[name] = part
             if len(self.observed) < MAX_OBSERVED:
@@ -127,6 +167,14 @@ class JsonRows:
             return extra
         rest = self._rest(child, self._child, f"{self.source.explode}.")
         return _placed(extra, self._explode, rest) if rest else extra
+
+
+def is_declared_empty(path: Path, source: RestSource) -> bool:
+    """Whether the body is one that the source declares to mean no rows."""
+    if not source.no_rows or path.stat().st_size > 64:
+        return False
+    text = path.read_bytes().strip()
+    return (not text and "empty" in source.no_rows) or (text == b"null" and "null" in source.no_rows)
 
 
 def _placed(tree: Tree, steps: tuple[str, ...], value: Tree) -> Tree:
@@ -172,10 +220,23 @@ def _walked(value: Any, steps: tuple[str, ...]) -> Any:
     for number, step in enumerate(steps):
         if value is None:
             return None
+        if isinstance(value, list) and step.lstrip("-").isdigit():
+            value = value[int(step)] if -len(value) <= int(step) < len(value) else None
+            continue
         if not isinstance(value, dict):
             raise _Fault(f"{'.'.join(steps[:number])} is {kind_name(value)}, expected an object")
         value = value.get(step)
     return value
+
+
+def _came(reader: _Reader, record: Any, child: Any) -> bool:
+    """Whether the field of a column stands in the record, be it null."""
+    value = record if reader.scope == "record" else child
+    for step in reader.steps:
+        if not isinstance(value, dict) or step not in value:
+            return False
+        value = value[step]
+    return True
 
 
 def _text(reader: _Reader, position: int, record: Any, child: Any, request: Mapping[str, str]) -> str | None:

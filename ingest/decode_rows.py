@@ -1,19 +1,24 @@
-"""Database rows to rows of text: the exact text of every type a Parquet original may hold."""
+"""Database rows to rows of text, column by column: the exact text of every type a Parquet original may hold."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ingest.decoded import Row
-from ingest.json_text import Number, Unusable, compact
+from ingest.column_texts import texts_of
+from ingest.decoded import Batch
+from ingest.json_text import Unusable
 from lake.database_source import DatabaseSource
 
-BATCH = 10_000
+BATCH = 20_000
+#: Numbers are written bare into `_extra`; the special ones of floats have no digits and are not.
+NUMBER = r"^-?\d+(\.\d+)?([eE][+-]?\d+)?$"
+NEEDS_ESCAPE = r'["\\\x00-\x1f]'
 
 
 @dataclass
@@ -24,7 +29,7 @@ class TableRows:
     missing_is_null: bool = False
     observed: set[str] = field(default_factory=set)
 
-    def rows(self, path: Path, request: Mapping[str, str]) -> Iterator[Row]:
+    def rows(self, path: Path, request: Mapping[str, str]) -> Iterator[Batch]:
         """The rows of one original, counted from 1.
 
         Raises Unusable when a declared column is not in the table.
@@ -37,54 +42,47 @@ class TableRows:
                     raise Unusable(f"no column {wanted!r}, expected it among {', '.join(names)}")
             undeclared = [name for name in names if name not in paths]
             self.observed.update(undeclared)
-            number = 0
+            number = 1
             for batch in file.iter_batches(BATCH):
-                texts = {name: _texts(batch.column(name)) for name in names}
-                for position in range(batch.num_rows):
-                    number += 1
-                    values = [texts[name][position] if name in texts else request.get(name[1:]) for name in paths]
-                    yield Row(values, number, 0, _extra(batch.schema, undeclared, texts, position))
+                columns = [_column(batch, name, request) for name in paths]
+                yield Batch(columns, number, _extras(batch, undeclared))
+                number += batch.num_rows
 
 
-def _extra(schema: pa.Schema, names: list[str], texts: dict[str, list[str | None]], position: int) -> str | None:
-    found: dict[str, Any] = {}
-    for name in names:
-        text = texts[name][position]
-        if text is not None:
-            found[name] = Number(text) if _is_number(schema.field(name).type, text) else text
-    return compact(found) if found else None
+def _column(batch: Any, name: str, request: Mapping[str, str]) -> Any:
+    """A column's texts; of a request parameter the same text in each row, of a column that is missing nulls."""
+    if name in batch.schema.names:
+        return texts_of(batch.column(name))
+    return pa.array([request.get(name[1:]) if name.startswith("@") else None] * batch.num_rows, pa.string())
 
 
-def _is_number(kind: pa.DataType, text: str) -> bool:
-    return bool(pa.types.is_integer(kind) or pa.types.is_decimal(kind) or pa.types.is_floating(kind)) and text[-1].isdigit()
+def _extras(batch: Any, names: list[str]) -> list[str | None] | None:
+    """The undeclared columns of each row that are not null, as a JSON object; null where all are."""
+    if not names:
+        return None
+    pairs = [_pairs(name, batch.column(name)) for name in names]
+    # Arrow drops a row of nulls alone, so each begins with an empty text; the comma behind it is cut off again.
+    inside = pc.utf8_slice_codeunits(pc.binary_join_element_wise("", *pairs, ",", null_handling="skip"), 1)
+    objects = pc.binary_join_element_wise("{", inside, "}", "")
+    found: list[str | None] = pc.if_else(pc.equal(inside, ""), pa.scalar(None, pa.string()), objects).to_pylist()
+    return found
 
 
-def _texts(column: Any) -> list[str | None]:
-    """The values of a column as exact text."""
-    text = _text_of(column.type)
-    return [None if value is None else text(value) for value in column.to_pylist()]
+def _pairs(name: str, column: Any) -> Any:
+    """`"name":value` in each row, null where the value is."""
+    kind, texts = column.type, texts_of(column)
+    is_number = pa.types.is_integer(kind) or pa.types.is_decimal(kind) or pa.types.is_floating(kind)
+    if not is_number:
+        values = _quoted(texts)
+    elif pa.types.is_floating(kind):
+        values = pc.if_else(pc.match_substring_regex(texts, NUMBER), texts, _quoted(texts))
+    else:
+        values = texts
+    return pc.binary_join_element_wise(f"{json.dumps(name, ensure_ascii=False)}:", values, "")
 
 
-def _text_of(kind: pa.DataType) -> Callable[[Any], str]:
-    """How one value of this type is written: numbers plain, times ISO with microseconds, bytes as hexadecimal digits."""
-    if pa.types.is_decimal(kind):
-        return lambda value: format(value, "f")
-    if pa.types.is_float32(kind):
-        return _float32
-    if pa.types.is_floating(kind):
-        return repr
-    if pa.types.is_boolean(kind):
-        return lambda value: "true" if value else "false"
-    if pa.types.is_timestamp(kind):
-        return lambda value: str(value.replace(tzinfo=None).isoformat(" ", "microseconds"))
-    if pa.types.is_binary(kind):
-        return lambda value: str(value.hex())
-    if pa.types.is_nested(kind):
-        return lambda value: json.dumps(value, ensure_ascii=False, default=str)
-    return str
-
-
-def _float32(value: float) -> str:
-    import numpy as np
-
-    return str(np.float32(value))
+def _quoted(texts: Any) -> Any:
+    if pc.any(pc.match_substring_regex(texts, NEEDS_ESCAPE)).as_py():
+        values = texts.to_pylist()
+        return pa.array([None if text is None else json.dumps(text, ensure_ascii=False) for text in values], pa.string())
+    return pc.binary_join_element_wise('"', texts, '"', "")

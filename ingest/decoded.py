@@ -36,6 +36,14 @@ class Row(NamedTuple):
     faults: tuple[Fault, ...] = ()
 
 
+class Batch(NamedTuple):
+    """Many rows without faults or children: a text array per declared column, the first row's number, and what was undeclared."""
+
+    columns: list[Any]
+    row: int
+    extras: list[str | None] | None = None
+
+
 @dataclass(frozen=True)
 class DecodedFile:
     """What one original was decoded into."""
@@ -68,7 +76,8 @@ class DecodedWriter:
     """Writes the decoded rows of one original; memory stays at one row group."""
 
     def __init__(self, path: Path, columns: list[str], raw_key: str, number: int) -> None:
-        self._path, self._names, self._raw_key, self._number = path, columns, raw_key, number
+        self._path, self._names, self._number, self._child = path, columns, number, 0
+        self._raw_key = self._original_key = raw_key
         self._schema = decoded_schema(columns)
         self._group_rows = max(1, GROUP_CELLS // (len(columns) + len(LINEAGE)))
         self._writer = pq.ParquetWriter(path, self._schema, compression="zstd")
@@ -83,6 +92,12 @@ class DecodedWriter:
             self._flush()
         self._writer.close()
 
+    def enter(self, entry: str, number: int) -> None:
+        """What follows is of this file of an archive; `number` tells its rows from those of the others, as a child's would."""
+        self._flush()
+        self._raw_key = f"{self._original_key}!{entry}" if entry else self._original_key
+        self._child = number
+
     def add(self, row: Row) -> None:
         """One more row."""
         group = self._group
@@ -91,7 +106,7 @@ class DecodedWriter:
             if value is not None:
                 group.characters += len(value)
         group.rows.append(row.row)
-        group.children.append(row.child)
+        group.children.append(row.child or self._child)
         group.extras.append(row.extra)
         group.characters += len(row.extra or "")
         group.faults.append(compact([fault._asdict() for fault in row.faults]) if row.faults else None)
@@ -99,6 +114,22 @@ class DecodedWriter:
         self.faults += bool(row.faults)
         if len(group.rows) >= self._group_rows or group.characters >= GROUP_CHARACTERS:
             self._flush()
+
+    def add_batch(self, batch: Batch) -> None:
+        """Many more rows at once."""
+        self._flush()
+        count = len(batch.columns[0])
+        extras = pa.array(batch.extras, pa.string()) if batch.extras else pa.nulls(count, pa.string())
+        place = [
+            pa.repeat(pa.scalar(self._number, pa.int32()), count),
+            pa.array(range(batch.row, batch.row + count), pa.int64()),
+        ]
+        where = pa.StructArray.from_arrays([*place, pa.repeat(pa.scalar(self._child, pa.int32()), count)], fields=list(RAW_ROW))
+        arrays = [*batch.columns, pa.repeat(pa.scalar(self._raw_key), count), where, extras, pa.nulls(count, pa.string())]
+        rows = pa.record_batch(arrays, schema=self._schema)
+        for start in range(0, count, self._group_rows):
+            self._writer.write_batch(rows.slice(start, self._group_rows))
+        self.rows += count
 
     def finished(self) -> DecodedFile:
         """What was written; call it after the block."""

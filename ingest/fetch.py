@@ -5,8 +5,8 @@ import random
 import re
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -31,6 +31,7 @@ class Limits:
     tries: int = 5
     redirects: int = 5
     connect_seconds: float = 10.0
+    read_seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,10 @@ class Clock:
 
 @dataclass(frozen=True)
 class Request:
-    """What to fetch; `shown` is how messages and manifests name it."""
+    """What to fetch; `shown` is how messages and manifests name it.
+
+    `accepted` are statuses beside 2xx whose body is an answer; a `form` is sent by POST and never to a redirect.
+    """
 
     source: str
     url: str = field(repr=False)
@@ -54,6 +58,8 @@ class Request:
     etag: str | None = None
     last_modified: str | None = None
     compressed: bool = True
+    accepted: Collection[int] = ()
+    form: bytes | None = field(default=None, repr=False)
 
     @property
     def where(self) -> str:
@@ -72,6 +78,15 @@ class Body:
     etag: str | None
     last_modified: str | None
     fetched_at: str
+    link: str | None = None
+
+
+class RefusedError(SourceError):
+    """The server answered with a status that another try does not change."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class _Again(Exception):
@@ -82,17 +97,28 @@ class _Again(Exception):
         self.what, self.wait = what, wait
 
 
-def fetch(request: Request, path: Path, limits: Limits, transport: Transport, clock: Clock | None = None) -> Body | None:
-    """Save the answer in `path`; None when it is 304, not modified.
+Turn = Callable[[], AbstractContextManager[None]]
+
+
+def fetch(
+    request: Request,
+    path: Path,
+    limits: Limits,
+    transport: Transport,
+    clock: Clock | None = None,
+    turn: Turn = nullcontext,
+) -> Body | None:
+    """Save the answer in `path`; None when it is 304, not modified. Each try waits for its `turn`.
 
     Raises TemporaryError when every try failed for a reason that may pass, SourceError for an answer that cannot be used
-    and UsageError for an address or header that cannot be sent.
+    (RefusedError when it is the status), and UsageError for an address or header that cannot be sent.
     """
     clock = clock or Clock()
     ends = clock.now() + 4 * limits.seconds
     for number in range(1, limits.tries + 1):
         try:
-            return _once(request, path, limits, transport, clock)
+            with turn():
+                return _once(request, path, limits, transport, clock)
         except _Again as trouble:
             wait = clock.random() * min(CAP_SECONDS, BASE_SECONDS * 2**number) if trouble.wait is None else trouble.wait
             asked = "" if trouble.wait is None else f", which asks to wait {trouble.wait:,.0f} s"
@@ -109,30 +135,43 @@ def _once(request: Request, path: Path, limits: Limits, transport: Transport, cl
     ends = clock.now() + limits.seconds
     url, headers = sent(request.url, _headers(request))
     for _ in range(limits.redirects + 1):
-        with _ours(request), closing(_asked(transport, url, headers, limits, ends, clock)) as answer:
+        with _ours(request), closing(_asked(request, transport, url, headers, limits, ends, clock)) as answer:
             if answer.status not in REDIRECTS:
                 return _accepted(request, answer, path, limits, ends, clock)
+            if request.form is not None:
+                raise SourceError(f"{request.where}: got a redirect, expected status 200: credentials are not sent on")
             target = _target(request, url, answer)
         url, headers = target, carried(headers, url, target)
     raise SourceError(f"{request.where}: got more than {limits.redirects} redirects, expected at most {limits.redirects}")
 
 
-def _asked(transport: Transport, url: str, headers: Mapping[str, str], limits: Limits, ends: float, clock: Clock) -> Answer:
+def _asked(
+    request: Request,
+    transport: Transport,
+    url: str,
+    headers: Mapping[str, str],
+    limits: Limits,
+    ends: float,
+    clock: Clock,
+) -> Answer:
     left = ends - clock.now()
     if left <= 0:
         raise _Again("no answer in time")
-    return transport.get(url, headers, min(limits.connect_seconds, left), left)
+    connect, read = min(limits.connect_seconds, left), min(limits.read_seconds or left, left)
+    if request.form is not None:
+        return transport.post(url, headers, request.form, connect, read)
+    return transport.get(url, headers, connect, read)
 
 
 def _accepted(request: Request, answer: Answer, path: Path, limits: Limits, ends: float, clock: Clock) -> Body | None:
     """The saved body of a good answer."""
     if answer.status == 304 and (request.etag or request.last_modified):
         return None
-    if not 200 <= answer.status < 300 or answer.status == 206:
+    if answer.status not in request.accepted and (not 200 <= answer.status < 300 or answer.status == 206):
         came = f"status {answer.status}, {_kind_of_rest(answer)}"
         if answer.status >= 500 or answer.status in TEMPORARY:
             raise _Again(came, _retry_after(answer.headers.get("retry-after"), clock))
-        raise SourceError(f"{request.where}: got {came}, expected status 200")
+        raise RefusedError(f"{request.where}: got {came}, expected status 200", answer.status)
     length, digest = 0, hashlib.sha256()
     with path.open("wb") as file:
         for piece in _decoded(request, answer, _pieces(request, answer, limits, ends, clock)):
@@ -149,6 +188,7 @@ def _accepted(request: Request, answer: Answer, path: Path, limits: Limits, ends
         answer.headers.get("etag"),
         answer.headers.get("last-modified"),
         datetime.fromtimestamp(clock.wall(), UTC).isoformat(),
+        answer.headers.get("link"),
     )
 
 

@@ -1,4 +1,4 @@
-"""The only module that imports requests: one GET, one answer, and troubles told apart by whether a repeat may help."""
+"""The only module that imports requests: one request, one answer, and troubles told apart by whether a repeat may help."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -34,23 +34,49 @@ class Transport(Protocol):
     def get(self, url: str, headers: Mapping[str, str], connect: float, read: float) -> Answer:
         """The answer to one GET; redirects are not followed. Raises Trouble."""
 
+    def post(self, url: str, headers: Mapping[str, str], form: bytes, connect: float, read: float) -> Answer:
+        """The answer to one POST of a form; redirects are not followed. Raises Trouble."""
+
 
 class RequestsTransport:
-    """HTTP with connections kept open; proxies come from the environment, credentials never do."""
+    """HTTP with connections kept open; proxies come from the environment, credentials and cookies never do."""
 
     def __init__(self) -> None:
+        from http.cookiejar import DefaultCookiePolicy
+
         import requests
 
         self._session = requests.Session()
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
     def get(self, url: str, headers: Mapping[str, str], connect: float, read: float) -> Answer:
         """The answer to one GET; redirects are not followed.
 
         Raises Trouble.
         """
+        return self._asked("GET", url, headers, None, (connect, read))
+
+    def post(self, url: str, headers: Mapping[str, str], form: bytes, connect: float, read: float) -> Answer:
+        """The answer to one POST of a form; redirects are not followed.
+
+        Raises Trouble.
+        """
+        typed = {**headers, "Content-Type": "application/x-www-form-urlencoded"}
+        return self._asked("POST", url, typed, form, (connect, read))
+
+    def _asked(
+        self, method: str, url: str, headers: Mapping[str, str], form: bytes | None, timeout: tuple[float, float]
+    ) -> Answer:
         with _foreign_errors():
-            response = self._session.get(
-                url, headers=dict(headers), timeout=(connect, read), stream=True, allow_redirects=False, auth=_no_credentials
+            response = self._session.request(
+                method,
+                url,
+                headers=dict(headers),
+                data=form,
+                timeout=timeout,
+                stream=True,
+                allow_redirects=False,
+                auth=_no_credentials,
             )
         return _RequestsAnswer(response)
 

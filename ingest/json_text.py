@@ -38,10 +38,10 @@ def _constant(name: str) -> Any:
     raise Unusable(f"the number {name}, which JSON does not know")
 
 
-_decoder = json.JSONDecoder(object_pairs_hook=_object, parse_float=Number, parse_int=Number, parse_constant=_constant)
+decoder = json.JSONDecoder(object_pairs_hook=_object, parse_float=Number, parse_int=Number, parse_constant=_constant)
 
 
-class _Text:
+class Text:
     """The text of a file, read piece by piece."""
 
     def __init__(self, path: Path) -> None:
@@ -77,28 +77,40 @@ class _Text:
         self._file.close()
 
 
+def body(path: Path) -> Any:
+    """The one value of a JSON file.
+
+    Raises Unusable that says what came instead.
+    """
+    text = Text(path)
+    try:
+        return _whole(text, text.rest(text.more(PIECE)))
+    finally:
+        text.close()
+
+
 def values(path: Path, records: str | None, is_record: Callable[[Any], bool]) -> Iterator[Any]:
     """The records of a JSON file: elements of the list at `records`, or the one object there when it `is_record`.
 
     Raises Unusable that says what came instead.
     """
-    text = _Text(path)
+    text = Text(path)
     try:
         start = text.more(PIECE)
-        at = _skipped(start, 0)
+        at = skipped(start, 0)
         if records is None and start[at : at + 1] == "[":
             yield from _elements(text, start, at + 1)
         else:
-            yield from _inside(_whole(text, text.rest(start)), records, is_record)
+            yield from inside(_whole(text, text.rest(start)), records, is_record)
     finally:
         text.close()
 
 
-def _elements(text: _Text, buffer: str, at: int) -> Iterator[Any]:
+def _elements(text: Text, buffer: str, at: int) -> Iterator[Any]:
     """The elements of a list, one after the other, holding no more than one and the piece it is in."""
     is_first, is_next = True, True
     while True:
-        at = _skipped(buffer, at)
+        at = skipped(buffer, at)
         if at == len(buffer) and not text.ended:
             buffer, at = text.more(PIECE), 0
         elif is_next and not (is_first and buffer[at : at + 1] == "]"):
@@ -111,16 +123,16 @@ def _elements(text: _Text, buffer: str, at: int) -> Iterator[Any]:
             break
         else:
             raise _broken(text, buffer, at)
-    if _skipped(rest := text.rest(buffer[at + 1 :]), 0) != len(rest):
+    if skipped(rest := text.rest(buffer[at + 1 :]), 0) != len(rest):
         raise Unusable("JSON with something behind its end")
 
 
-def _element(text: _Text, buffer: str, at: int) -> tuple[Any, str, int]:
+def _element(text: Text, buffer: str, at: int) -> tuple[Any, str, int]:
     """One element, the buffer it was found in, and where it ends."""
     while True:
         try:
-            value, end = _decoder.raw_decode(buffer, at)
-            after = _skipped(buffer, end)
+            value, end = decoder.raw_decode(buffer, at)
+            after = skipped(buffer, end)
             if text.ended or (buffer[after : after + 1] in (",", "]") and after < len(buffer)):
                 return value, buffer, end
             if len(buffer) - after > 16:
@@ -134,34 +146,42 @@ def _element(text: _Text, buffer: str, at: int) -> tuple[Any, str, int]:
         buffer, at = buffer[at:] + text.more(max(PIECE, len(buffer) - at)), 0
 
 
-def _whole(text: _Text, content: str) -> Any:
+def _whole(text: Text, content: str) -> Any:
     """The value of a whole text."""
     start = content[:4096].encode("utf-8", "replace")
     if kind_of(start) in ("an empty body", "an HTML page", "an XML document"):
         raise Unusable(kind_of(start))
     try:
-        at = _skipped(content, 0)
-        value, end = _decoder.raw_decode(content, at)
+        at = skipped(content, 0)
+        value, end = decoder.raw_decode(content, at)
     except json.JSONDecodeError as error:
         if kind_of(start) in ("a text", "binary data"):
             raise Unusable(kind_of(start)) from None
         raise _broken(text, content, error.pos) from None
     except RecursionError:
         raise Unusable(f"JSON nested deeper than {MAX_DEPTH}") from None
-    if _skipped(content, end) != len(content):
+    if skipped(content, end) != len(content):
         raise Unusable("JSON with something behind its end")
     return value
 
 
-def _inside(value: Any, records: str | None, is_record: Callable[[Any], bool]) -> Iterator[Any]:
-    """The records at a path of the body."""
-    walked = ""
-    for step in records.split(".") if records else ():
-        if not isinstance(value, dict) or step not in value:
-            raise Unusable(
-                f"{_body(value, walked)}{' without' if isinstance(value, dict) else ', expected an object with'} {step!r}"
-            )
-        value, walked = value[step], f"{walked}.{step}" if walked else step
+def keyed(whole: Any, records: str | None) -> Iterator[tuple[str, Any]]:
+    """The records of the object at a path of a body, each with its key.
+
+    Raises Unusable that says what came instead.
+    """
+    value, walked = _walked(whole, records)
+    if not isinstance(value, dict):
+        raise Unusable(f"{_body(value, walked)}, expected an object of records by their key")
+    yield from value.items()
+
+
+def inside(value: Any, records: str | None, is_record: Callable[[Any], bool]) -> Iterator[Any]:
+    """The records at a path of a body: elements of a list, or the one object when it `is_record`.
+
+    Raises Unusable that says what came instead.
+    """
+    value, walked = _walked(value, records)
     if isinstance(value, list):
         yield from value
     elif isinstance(value, dict) and is_record(value):
@@ -171,22 +191,33 @@ def _inside(value: Any, records: str | None, is_record: Callable[[Any], bool]) -
         raise Unusable(f"{_body(value, walked)}{without}, expected a list of records")
 
 
+def _walked(value: Any, records: str | None) -> tuple[Any, str]:
+    walked = ""
+    for step in records.split(".") if records else ():
+        if not isinstance(value, dict) or step not in value:
+            raise Unusable(
+                f"{_body(value, walked)}{' without' if isinstance(value, dict) else ', expected an object with'} {step!r}"
+            )
+        value, walked = value[step], f"{walked}.{step}" if walked else step
+    return value, walked
+
+
 def _body(value: Any, walked: str) -> str:
     if not walked:
         return "the body null" if value is None else kind_name(value)
     return f"{kind_name(value)} at {walked!r}"
 
 
-def _broken(text: _Text, buffer: str, at: int) -> Unusable:
+def _broken(text: Text, buffer: str, at: int) -> Unusable:
     """The error for JSON that ends too soon or is none."""
-    text_end = _skipped(buffer, min(at, len(buffer)))
+    text_end = skipped(buffer, min(at, len(buffer)))
     if text.ended and (text_end == len(buffer) or buffer[at : at + 1] == '"' or len(buffer) - at < 8):
         return Unusable(f"truncated JSON after {text.bytes:,} bytes")
     offset = text.bytes - len(buffer[at:].encode("utf-8", "replace"))
     return Unusable(f"no JSON at byte {offset:,}")
 
 
-def _skipped(text: str, at: int) -> int:
+def skipped(text: str, at: int) -> int:
     match = _SPACE.match(text, at)
     return match.end() if match else at
 

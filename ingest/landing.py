@@ -1,27 +1,28 @@
-"""One run of one source: fetch, compare, decode, write, and its manifest last."""
+"""One run of one source: ask, compare, decode, store with checkpoints, and its manifest last."""
 
 import errno
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
 from ulid import ULID
 
-from ingest.decode import Place, decode, decoder_of
-from ingest.decoded import DecodedFile
-from ingest.news import content, fetched_by, fingerprint, is_same, known_validators, looked, now
-from ingest.originals import Ask, Fetched
-from ingest.replay import ensure_decoded_in, put_decoded
+from ingest.draft import Draft
+from ingest.hosts import Hosts
+from ingest.news import asked_for, hashed, known_originals, looked
+from ingest.originals import Bot, Moved, Stopped, Visit, Window
+from ingest.replay import ensure_decoded_in
 from ingest.wiring import bot_of
-from lake import paths
-from lake.errors import TemporaryError
-from store import leases, raw
+from lake.errors import SourceError, TemporaryError, UsageError
+from store import checkpoints, leases, raw
 from store.leases import Lease
-from store.manifests import Manifest, Original
+from store.manifests import Manifest
 from store.objects import Objects
 
 Progress = Callable[[str, str], None]
@@ -42,100 +43,159 @@ class Pull:
     seconds: float
 
 
-def pull(name: str, sources: dict[str, Any], objects: Objects, run_id: str, progress: Progress | None = None) -> Pull:
+@dataclass(frozen=True)
+class Wish:
+    """What a pull is to bring: all that is new, a `window` beside the cursor, or with `is_full` everything again.
+
+    `stop` ends it after its present original; `hosts` are shared by all pulls of a process.
+    """
+
+    window: Window | None = None
+    is_full: bool = False
+    stop: threading.Event = field(default_factory=threading.Event)
+    hosts: Hosts = field(default_factory=Hosts)
+
+
+def pull(
+    name: str,
+    sources: dict[str, Any],
+    objects: Objects,
+    run_id: str,
+    progress: Progress | None = None,
+    wish: Wish | None = None,
+) -> Pull:
     """Bring one source's news to raw.
 
     Raises LockedError when another run pulls it, TemporaryError, SourceError and UsageError from its bot.
     """
-    began = time.monotonic()
+    wish = wish or Wish()
     source = sources[name]
+    if wish.window and source.load == "snapshot":
+        raise UsageError(f"{name}: got a window for load snapshot, expected load append or merge: a window is not the whole")
     tell = progress or (lambda source, message: None)
     with leases.held(objects, f"source/{name}", run_id) as lease, _room() as folder:
-        given_up = raw.settle_open_runs(objects, lease, name)
-        head = raw.head(objects, name)
-        bot = bot_of(source, sources, objects)
-        asks = bot.asks()
-        fetched = fetched_by(
-            bot, asks, folder, known_validators(objects, name, head, asks), lambda message: tell(name, message)
+        errand = _Errand(
+            source, objects, lease, bot_of(source, sources, objects, wish.hosts), wish, folder, lambda text: tell(name, text)
         )
-        if head and (fetched is None or is_same(head, asks, fetched)):
-            ensure_decoded_in(lease, source, objects, [head])
-            raw.look(objects, lease, name, looked(head, fetched))
-            return _unchanged(head, asks, began)
-        run = _run_after(head, run_id, given_up)
-        manifest = _landed(source, objects, lease, run, head, asks, fetched or [], bot.extension)
-        tell(name, f"{manifest.first_decoding.rows:,} rows")
-    size = sum(original.bytes for original in manifest.originals)
-    done = manifest.first_decoding
-    return Pull(name, "new", run, manifest.seq, done.rows, done.faults, size, len(asks), time.monotonic() - began)
+        return errand.done(run_id)
 
 
-def _unchanged(head: Manifest, asks: list[Ask], began: float) -> Pull:
-    done = head.first_decoding
-    return Pull(head.source, "unchanged", head.run, head.seq, done.rows, done.faults, 0, len(asks), time.monotonic() - began)
+@dataclass
+class _Errand:
+    """One pull under its lease."""
+
+    source: Any
+    objects: Objects
+    lease: Lease
+    bot: Bot
+    wish: Wish
+    folder: Path
+    tell: Callable[[str], None]
+
+    def __post_init__(self) -> None:
+        self.began = time.monotonic()
+        self.number = count(1)
+        self.asked = asked_for(self.bot.fingerprint(), self.wish.window)
+        self.identity = hashed([self.asked, self.source.decoding, self.wish.is_full])
+
+    def done(self, run_id: str) -> Pull:
+        """What the pull did."""
+        settled = raw.settle_open_runs(self.objects, self.lease, self.source.name, self.identity)
+        self.head = raw.head(self.objects, self.source.name)
+        draft = self._draft(_run_after(self.head, run_id, [*settled.given_up, settled.spared]))
+        if settled.spared:
+            spared = self._spared(settled.spared)
+            if spared:
+                try:
+                    return self._ended(spared)
+                except Moved as moved:
+                    self.tell(f"begins again: {moved}")
+        return self._ended(draft)
+
+    def _draft(self, run: str) -> Draft:
+        self.state = raw.source_state(self.objects, self.source.name)
+        cursor = self.state.get("cursor")
+        return Draft(
+            source=self.source,
+            objects=self.objects,
+            lease=self.lease,
+            run=run,
+            extension=self.bot.extension,
+            head=self.head,
+            same=known_originals(self.objects, self.source.name, self.head, self.asked),
+            identity=self.identity,
+            new_path=self._new_path,
+            holds_empty=cursor is not None,
+            cursor=cursor,
+        )
+
+    def _spared(self, run: str) -> Draft | None:
+        """The run of a killed process as far as it came; None (and it is gone) when it cannot be gone on with."""
+        draft = self._draft(run)
+        found = checkpoints.read(self.objects, draft.folder)
+        head = self.head.run if self.head else None
+        if not found or found[-1].head != head or (head and run <= head) or found[-1].same > len(draft.same):
+            raw.give_up_run(self.objects, self.lease, self.source.name, run)
+            return None
+        draft.go_on()
+        self.tell(f"goes on behind {len(draft.seen):,} originals that a stopped run had stored")
+        return draft
+
+    def _ended(self, draft: Draft) -> Pull:
+        """The run brought to its end: a trouble that may pass keeps it to be gone on with, any other leaves nothing."""
+        try:
+            self._bring(draft)
+        except (SourceError, UsageError, Moved):
+            draft.drop()
+            raise
+        committed = self.state.get("cursor")
+        if self.wish.window:
+            draft.cursor = committed
+        if self.head and draft.is_unchanged(committed):
+            draft.drop()
+            ensure_decoded_in(self.lease, self.source, self.objects, [self.head])
+            raw.look(self.objects, self.lease, self.source.name, looked(self.head, draft.seen))
+            return self._pull("unchanged", self.head, 0, len(draft.seen))
+        manifest = draft.publish(self.asked, self.wish.window)
+        for option, found in manifest.first_decoding.detected.items():
+            self.tell(f"detected {option} {', '.join(map(repr, found))}; `{option}` in the declaration pins it")
+        self.tell(f"{manifest.first_decoding.rows:,} rows")
+        return self._pull("new", manifest, sum(original.bytes for original in manifest.originals), len(manifest.originals))
+
+    def _bring(self, draft: Draft) -> None:
+        visit = Visit(
+            new_path=self._new_path,
+            tell=self.tell,
+            known=() if self.wish.is_full else draft.same,
+            copy_of=draft.copy_of,
+            cursor=self.state.get("cursor"),
+            resume=draft.resume,
+            window=self.wish.window,
+            is_full=self.wish.is_full,
+            stop=self.wish.stop,
+        )
+        for answer in self.bot.originals(visit):
+            draft.add(answer)
+            if self.wish.stop.is_set():
+                raise Stopped(f"{self.source.name}: stopped by a signal after {len(draft.seen):,} originals; run again")
+
+    def _new_path(self) -> Path:
+        return self.folder / f"original-{next(self.number)}"
+
+    def _pull(self, outcome: Literal["new", "unchanged"], manifest: Manifest, size: int, requests: int) -> Pull:
+        done = manifest.first_decoding
+        seconds = time.monotonic() - self.began
+        return Pull(self.source.name, outcome, manifest.run, manifest.seq, done.rows, done.faults, size, requests, seconds)
 
 
-def _run_after(head: Manifest | None, run_id: str, given_up: list[str]) -> str:
+def _run_after(head: Manifest | None, run_id: str, used: list[str | None]) -> str:
     """The lake run's id, or a later one: runs of one source sort by time and none is used twice."""
-    if run_id not in given_up and (head is None or run_id > head.run):
+    if run_id not in used and (head is None or run_id > head.run):
         return run_id
     fresh = ULID()
     if head is None or str(fresh) > head.run:
         return str(fresh)
     return str(ULID.from_int(int(ULID.from_str(head.run)) + 1))
-
-
-def _landed(
-    source: Any,
-    objects: Objects,
-    lease: Lease,
-    run: str,
-    head: Manifest | None,
-    asks: list[Ask],
-    fetched: list[Fetched],
-    extension: str,
-) -> Manifest:
-    """Decode everything first, so that an answer that cannot be used leaves nothing behind; then write."""
-    folder = paths.raw_run(source.name, run)
-    keys = [paths.original(folder, number, extension) for number in range(1, len(fetched) + 1)]
-    decoder = decoder_of(source)
-    files: list[DecodedFile] = []
-    for number, (answer, key) in enumerate(zip(fetched, keys, strict=True), 1):
-        place = Place(answer.ask.shown, answer.ask.request, key, number)
-        files.append(decode(source, decoder, answer.path, place, answer.path.with_suffix(".decoded")))
-    raw.open_run(objects, lease, source.name, run)
-    for answer, key in zip(fetched, keys, strict=True):
-        lease.check()
-        objects.put_file(key, answer.path)
-    decoding = put_decoded(objects, lease, folder, source.decoding, files, sorted(decoder.observed))
-    manifest = Manifest(
-        source=source.name,
-        run=run,
-        seq=head.seq + 1 if head else 1,
-        previous=head.link if head else None,
-        created_at=now(),
-        originals=[_original(answer, key) for answer, key in zip(fetched, keys, strict=True)],
-        first_decoding=decoding,
-        request_fingerprint=fingerprint(asks),
-        content=content(fetched),
-    )
-    raw.publish_run(objects, lease, manifest)
-    return manifest
-
-
-def _original(answer: Fetched, key: str) -> Original:
-    return Original(
-        key=key,
-        bytes=answer.bytes,
-        sha256=answer.sha256,
-        url=answer.ask.shown,
-        request=answer.ask.request,
-        status=answer.status,
-        content_type=answer.content_type,
-        etag=answer.validators.etag,
-        last_modified=answer.validators.last_modified,
-        fetched_at=answer.fetched_at,
-    )
 
 
 @contextmanager

@@ -1,18 +1,24 @@
-"""What a bot asks for and what it brings: the seam between the three kinds of bots and the raw zone."""
+"""What a bot is told and what it brings: the seam between the three kinds of bots and the raw zone."""
 
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
+
+from lake.errors import TemporaryError
+from store.manifests import Original
+
+#: What a bot needs to go on or to begin the next run: JSON that only the bot reads, without secrets.
+Token = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Ask:
-    """One thing to ask for; `shown` names it in messages and manifests, `url` may hold secrets."""
+class Moved(Exception):
+    """The source is no longer what it was when a killed run stopped: what that run stored cannot be gone on with."""
 
-    shown: str
-    url: str = field(default="", repr=False)
-    request: dict[str, str] = field(default_factory=dict)
+
+class Stopped(TemporaryError):
+    """A signal ended the pull after its present original."""
 
 
 @dataclass(frozen=True)
@@ -24,17 +30,87 @@ class Validators:
 
 
 @dataclass(frozen=True)
+class Window:
+    """Instants in ISO 8601: from `start` on, before `end`. A run with a window never moves the cursor."""
+
+    start: str
+    end: str
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What a bot is told about this run.
+
+    `known` are the newest run's originals when the same is asked again; `cursor` is where the last run ended; `resume`
+    is the token of the last original that a killed run stored; `copy_of` gives a known original as a file again.
+    """
+
+    new_path: Callable[[], Path]
+    tell: Callable[[str], None] = lambda message: None
+    known: Sequence[Original] = ()
+    copy_of: Callable[[Original], Path] | None = None
+    cursor: Token | None = None
+    resume: Token | None = None
+    window: Window | None = None
+    is_full: bool = False
+    stop: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(frozen=True)
 class Fetched:
-    """One original in a temporary file."""
+    """One original in a temporary file, or with `carried` one of the known that did not change, without a file.
+
+    `resume` lets the bot go on after it in another process: a checkpoint is written for it. `cursor` is the source's
+    cursor if the run ends here. `shown` names it without secrets.
+    """
 
     path: Path
-    ask: Ask
+    shown: str
     bytes: int
     sha256: str
     fetched_at: str
+    request: dict[str, str] = field(default_factory=dict)
     status: int | None = None
     content_type: str | None = None
     validators: Validators = Validators()
+    resume: Token | None = None
+    cursor: Token | None = None
+    carried: Original | None = None
+    extension: str | None = None
+
+    def original(self, key: str) -> Original:
+        """The facts of it as a manifest holds them."""
+        return Original(
+            key=key,
+            bytes=self.bytes,
+            sha256=self.sha256,
+            url=self.shown,
+            request=self.request,
+            status=self.status,
+            content_type=self.content_type,
+            etag=self.validators.etag,
+            last_modified=self.validators.last_modified,
+            fetched_at=self.fetched_at,
+        )
+
+
+def unchanged(known: Original, resume: Token | None = None, cursor: Token | None = None) -> Fetched:
+    """What a bot brings for a known original of which the source said that it has not changed."""
+    return Fetched(
+        path=Path(),
+        shown=known.url,
+        bytes=known.bytes,
+        sha256=known.sha256,
+        fetched_at=known.fetched_at,
+        request=known.request,
+        status=known.status,
+        content_type=known.content_type,
+        validators=Validators(known.etag, known.last_modified),
+        resume=resume,
+        cursor=cursor,
+        carried=known,
+        extension=known.key.rpartition(".")[2],
+    )
 
 
 class Bot(Protocol):
@@ -42,11 +118,12 @@ class Bot(Protocol):
 
     extension: str
 
-    def asks(self) -> list[Ask]:
-        """What this run asks for, in order; known before the first answer."""
+    def fingerprint(self) -> str:
+        """Hash of what this source asks for; neither secrets nor the cursor nor the window are part of it."""
 
-    def originals(self, ask: Ask, new_path: Callable[[], Path], known: Validators) -> Iterator[Fetched | None]:
-        """The answers to one ask, each in a new file; None when the source says that nothing changed since `known`.
+    def originals(self, visit: Visit) -> Iterator[Fetched]:
+        """Everything the source has for this visit, in an order that is the same each time.
 
-        Raises TemporaryError or SourceError.
+        Raises TemporaryError (what came so far is kept and gone on with), SourceError or UsageError (it is given up),
+        and Moved when `visit.resume` no longer fits.
         """

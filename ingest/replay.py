@@ -1,5 +1,6 @@
 """Decodes again from the originals, under the same run, after a declaration has changed."""
 
+import hashlib
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from typing import Any, Literal
 
 from ulid import ULID
 
-from ingest.decode import Place, decode, decoder_of
+from ingest.decode import Decoder, Place, decode, decoder_of, detected_by, missing_by
 from ingest.decoded import DecodedFile
 from lake import paths
 from lake.errors import ConflictError, CorruptionError, UsageError
@@ -69,7 +70,7 @@ def ensure_decoded_in(lease: Lease, source: Any, objects: Objects, manifests: It
 
 
 def put_decoded(
-    objects: Objects, lease: Lease, run_folder: str, decoding: str, files: list[DecodedFile], observed: list[str]
+    objects: Objects, lease: Lease, run_folder: str, decoding: str, files: list[DecodedFile], decoder: Decoder
 ) -> Decoding:
     """Write decoded files under a run and say what they are; they are visible once a manifest names them."""
     written = []
@@ -77,9 +78,17 @@ def put_decoded(
         key = paths.decoded(run_folder, decoding, number)
         lease.check()
         objects.put_file(key, file.path)
-        written.append(Decoded(key=key, bytes=file.bytes, sha256=file.sha256, rows=file.rows))
+        written.append(Decoded(key=key, bytes=file.bytes, sha256=file.sha256, rows=file.rows, faults=file.faults))
     rows, faults = sum(file.rows for file in files), sum(file.faults for file in files)
-    return Decoding(decoding=decoding, objects=written, rows=rows, faults=faults, observed_fields=observed)
+    return Decoding(
+        decoding=decoding,
+        objects=written,
+        rows=rows,
+        faults=faults,
+        observed_fields=sorted(decoder.observed),
+        missing_columns=missing_by(decoder) if rows else [],
+        detected=detected_by(decoder),
+    )
 
 
 def _decoded_again(lease: Lease, source: Any, objects: Objects, manifest: Manifest) -> Decoding:
@@ -89,10 +98,10 @@ def _decoded_again(lease: Lease, source: Any, objects: Objects, manifest: Manife
         files = []
         for number, original in enumerate(manifest.originals, 1):
             path, target = Path(folder) / "original", Path(folder) / f"{number}.decoded"
-            _checked_copy(objects, original, path)
-            place = Place(original.url, original.request, original.key, number)
+            checked_copy(objects, original, path)
+            place = Place(original.url, original.request, original.key, number, original.status)
             files.append(decode(source, decoder, path, place, target))
-        decoding = put_decoded(objects, lease, run_folder, source.decoding, files, sorted(decoder.observed))
+        decoding = put_decoded(objects, lease, run_folder, source.decoding, files, decoder)
     lease.check()
     try:
         objects.create(paths.decoding_manifest(run_folder, source.decoding), decoding.model_dump_json(indent=1).encode())
@@ -101,13 +110,11 @@ def _decoded_again(lease: Lease, source: Any, objects: Objects, manifest: Manife
     return decoding
 
 
-def _checked_copy(objects: Objects, original: Original, path: Path) -> None:
+def checked_copy(objects: Objects, original: Original, path: Path) -> None:
     """A copy of an original that is what its manifest says.
 
     Raises CorruptionError when it is not.
     """
-    import hashlib
-
     if objects.bytes_of(original.key) is None:
         raise CorruptionError(f"{objects.uri(original.key)}: the original is missing; `lake raw verify` lists what else is")
     objects.download(original.key, path)

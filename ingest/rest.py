@@ -1,74 +1,27 @@
-"""The bot for REST APIs: one GET for each combination of request parameters."""
+"""The bot for REST APIs: the pages of one request after the other, each so that another process can go on behind it."""
 
-import re
 from collections.abc import Callable, Iterator, Mapping
-from itertools import product
-from pathlib import Path
-from urllib.parse import quote, urlsplit
+from dataclasses import asdict, replace
+from functools import partial
+from typing import Any
 
-from ingest.fetch import Clock, Limits, Request, fetch
+from ingest.fetch import Clock
+from ingest.hosts import Hosts
 from ingest.http import Transport
-from ingest.originals import Ask, Fetched, Validators
-from lake.errors import SourceError, UsageError
-from lake.files_source import FilesSource
-from lake.references import public_url, resolved
+from ingest.json_text import Unusable
+from ingest.news import hashed
+from ingest.originals import Fetched, Moved, Stopped, Token, Validators, Visit, unchanged
+from ingest.rest_answers import Answer, Asker
+from ingest.rest_page import Page, page_of
+from ingest.rest_paging import Pager, Spot
+from ingest.rest_requests import Addresses, Ask
+from ingest.rest_run import RestRun, rest_run
+from lake.errors import SourceError
 from lake.rest_source import Each, RestSource
 
-_PARAMETER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
-
-def _is_http(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
-
-
-class HttpBot:
-    """Fetches what `asks` lists, with the headers and limits of the source."""
-
-    def __init__(
-        self,
-        source: RestSource | FilesSource,
-        environment: Mapping[str, str],
-        transport: Transport,
-        clock: Clock | None = None,
-    ) -> None:
-        self.source, self._transport, self._clock = source, transport, clock
-        self._url = resolved(source.url, environment, f"{source.name}.yaml: url")
-        self._headers = {
-            name: resolved(value, environment, f"{source.name}.yaml: headers.{name}") for name, value in source.headers.items()
-        }
-        self._limits = Limits(source.timeout_seconds, source.max_bytes)
-        if not _is_http(self._url):
-            raise UsageError(f"{source.name}.yaml: url: got something else, expected http://host/... or https://host/...")
-
-    def asks(self) -> list[Ask]:
-        """The declared address."""
-        return [Ask(public_url(self._url), self._url)]
-
-    def originals(self, ask: Ask, new_path: Callable[[], Path], known: Validators) -> Iterator[Fetched | None]:
-        """The one answer.
-
-        Raises TemporaryError or SourceError.
-        """
-        is_rest = isinstance(self.source, RestSource)
-        headers = {"Accept": "application/json", **self._headers} if is_rest else self._headers
-        request = Request(self.source.name, ask.url, ask.shown, headers, known.etag, known.last_modified, is_rest)
-        path = new_path()
-        body = fetch(request, path, self._limits, self._transport, self._clock)
-        if body is None:
-            yield None
-            return
-        validators = Validators(body.etag, body.last_modified)
-        yield Fetched(path, ask, body.bytes, body.sha256, body.fetched_at, body.status, body.content_type, validators)
-
-
-class RestBot(HttpBot):
+class RestBot:
     """A REST source; `values_of` gives the values of a column of another source's newest run."""
-
-    extension = "json"
 
     def __init__(
         self,
@@ -78,30 +31,152 @@ class RestBot(HttpBot):
         values_of: Callable[[Each], list[str]],
         hidden: Callable[[Each], bool] = lambda each: False,
         clock: Clock | None = None,
+        hosts: Hosts | None = None,
     ) -> None:
-        super().__init__(source, environment, transport, clock)
-        self._each, self._values_of, self._hidden = source.for_each, values_of, hidden
-        for name in _PARAMETER.findall(source.url):
-            if name not in self._each:
-                raise UsageError(f"{source.name}.yaml: url: got {{{name}}}, expected one of {', '.join(self._each) or 'none'}")
+        self.source, self.extension = source, str(source.format)
+        self._clock, self._is_real_time = clock or Clock(), clock is None
+        self._asker = Asker(source, environment, transport, hosts or Hosts(), self._clock)
+        self.addresses = Addresses(source, environment, values_of, hidden, self._asker.credentials)
+        self._is_parsed = source.pagination.kind != "none" or source.cursor is not None or source.on_empty == "error"
 
-    def asks(self) -> list[Ask]:
-        """One ask for each combination of request parameters; a value that identifies a person is not shown."""
-        is_hidden = any(self._hidden(each) for each in self._each.values())
-        names = list(self._each)
-        found = []
-        for combination in product(*(self._values_of(self._each[name]) for name in names)):
-            request = dict(zip(names, combination, strict=True))
-            url = _PARAMETER.sub(lambda match, request=request: self._quoted(match, request), self._url)  # type: ignore[misc]
-            found.append(Ask(public_url(self._url if is_hidden else url), url, request))
-        return found
+    def fingerprint(self) -> str:
+        """Hash of addresses, parameters and pages."""
+        return hashed(self.addresses.asked_for())
 
-    def _quoted(self, match: re.Match[str], request: dict[str, str]) -> str:
-        name = match[1]
-        if name not in request:
-            return match[0]
-        if request[name] in ("", ".", ".."):
-            raise SourceError(
-                f"{self.source.name}: {public_url(self._url)}: got {request[name]!r} for {name}, expected a value that can stand in a path"
-            )
-        return quote(request[name], safe="")
+    def originals(self, visit: Visit) -> Iterator[Fetched]:
+        """Every page of every request, in order.
+
+        Raises TemporaryError, SourceError, UsageError and Moved.
+        """
+        run = rest_run(self.source, self.addresses, visit, replace(self._clock, sleep=partial(self._sleep, visit)))
+        first, spot = self._gone_on(run, visit.resume) if visit.resume else (0, None)
+        for number in range(first, len(run.asks)):
+            yield from self._pages(run, number, spot)
+            spot = None
+        if self.source.cursor and not visit.window and not visit.is_full:
+            run.cursor.check(visit.tell)
+        is_whole = run.cursor.committed is None and not visit.window
+        if self.source.on_empty == "error" and is_whole and not run.records:
+            raise SourceError(f"{self.source.name}: {run.asks[0].shown if run.asks else ''}: got no records, expected some")
+
+    def _sleep(self, visit: Visit, seconds: float) -> None:
+        """Wait, but not longer than until somebody says stop."""
+        if self._is_real_time:
+            visit.stop.wait(seconds)
+        else:
+            self._clock.sleep(seconds)
+        if visit.stop.is_set():
+            raise Stopped(f"{self.source.name}: stopped by a signal; run again")
+
+    def _answered(self, run: RestRun, ask: Ask, index: int | None = None) -> Answer:
+        """The answer to one page; of one that has not changed, the bytes that raw holds when they have to be read."""
+        answer = self._asker.answered(run.visit, run.clock, self.addresses.url, ask, index)
+        if answer.known and self._is_parsed:
+            assert run.visit.copy_of
+            answer.path = run.visit.copy_of(answer.known)
+        return answer
+
+    def _gone_on(self, run: RestRun, token: Token) -> tuple[int, Spot | None]:
+        """Where a killed run goes on.
+
+        Raises Moved when the last page that it stored is another one now.
+        """
+        here, spot = run.asks[token["here"]["ask"]], Spot(**token["here"]["spot"])
+        run.before = here.url
+        try:
+            answer = self._answered(run, self._placed(here, spot, run))
+            digest = self._digest(answer)
+        except (SourceError, Unusable) as error:
+            raise Moved(f"the last page stored cannot be fetched again: {error}") from None
+        if digest != token["digest"]:
+            raise Moved(f"{answer.ask.shown} is not what it was")
+        answer.path.unlink()
+        run.count, run.records, run.before = token["count"], token["records"], answer.ask.url
+        run.cursor.greatest = token["greatest"]
+        return token["ask"], Spot(**token["spot"]) if token["spot"] else None
+
+    def _pages(self, run: RestRun, number: int, spot: Spot | None) -> Iterator[Fetched]:
+        """The pages of one request from a spot on, or from the first."""
+        ask = run.asks[number]
+        pager = Pager(self.source.pagination, f"{self.source.name}: {ask.shown}", run.visit.tell)
+        is_first, spot = spot is None, spot or pager.first()
+        while spot:
+            answer = self._answered(run, self._placed(ask, spot, run), run.count)
+            page = self._page(run, answer)
+            following = pager.after(spot, page) if page else None
+            if following is None and page and not page.records and not is_first and answer.known is None:
+                answer.path.unlink()  # behind the last page: nothing to keep
+                return
+            run.count += 1
+            run.before = answer.ask.url
+            yield self._fetched(run, answer, self._resume(run, answer, number, spot, following, page))
+            if page and run.count % 50 == 0:
+                run.visit.tell(f"{run.count:,} pages")
+            is_first, spot = False, following
+
+    def _placed(self, ask: Ask, spot: Spot, run: RestRun) -> Ask:
+        """What to ask for at a spot."""
+        pager = Pager(self.source.pagination, self.source.name, run.visit.tell)
+        address = pager.address(spot)
+        if address is not None:
+            return self.addresses.named(ask, run.before or ask.url, address)
+        return self.addresses.with_page(ask, pager.parameters(spot))
+
+    def _page(self, run: RestRun, answer: Answer) -> Page | None:
+        """The facts of the page; None when nobody needs them."""
+        if not self._is_parsed:
+            return None
+        try:
+            page = page_of(self.source, answer.path, answer.status, answer.body.link if answer.body else None)
+        except Unusable as came:
+            raise SourceError(f"{self.source.name}: {answer.ask.shown}: got {came}") from None
+        run.records += len(page.records)
+        if self.source.cursor:
+            run.cursor.take(page.records)
+        return page
+
+    def _digest(self, answer: Answer) -> str | None:
+        if not self._is_parsed:
+            return answer.body.sha256 if answer.body else None
+        return page_of(self.source, answer.path, answer.status, None).digest
+
+    def _resume(
+        self, run: RestRun, answer: Answer, number: int, spot: Spot, following: Spot | None, page: Page | None
+    ) -> Token | None:
+        """How to go on behind this page; None behind the last, and where the next address would give a secret away."""
+        is_last = following is None and number + 1 >= len(run.asks)
+        if is_last or (answer.body is None and page is None):
+            return None
+        here, after = asdict(spot), asdict(following) if following else None
+        is_named = self.source.pagination.kind in ("next_url", "link_header")
+        for each in (here, after) if is_named else ():
+            if each and each["at"] is not None:
+                each["at"] = self.addresses.kept(answer.ask.url, each["at"])
+                if each["at"] is None:
+                    return None
+        digest = page.digest if page else answer.body.sha256 if answer.body else None
+        place = {"ask": number if following else number + 1, "spot": after, "here": {"ask": number, "spot": here}}
+        facts = {"digest": digest, "count": run.count, "records": run.records, "greatest": run.cursor.greatest}
+        return {**place, **facts, "now": run.now}
+
+    def _fetched(self, run: RestRun, answer: Answer, resume: Token | None) -> Fetched:
+        cursor: dict[str, Any] | None = run.cursor.token if self.source.cursor else None
+        if answer.known:
+            if self._is_parsed:
+                answer.path.unlink()
+            return unchanged(answer.known, resume, cursor)
+        body = answer.body
+        assert body
+        return Fetched(
+            path=answer.path,
+            shown=answer.ask.shown,
+            bytes=body.bytes,
+            sha256=body.sha256,
+            fetched_at=body.fetched_at,
+            request=answer.ask.request,
+            status=body.status,
+            content_type=body.content_type,
+            validators=Validators(body.etag, body.last_modified),
+            resume=resume,
+            cursor=cursor,
+        )

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 
 from ingest.database import DatabaseBot
 from ingest.files import FilesBot
+from ingest.hosts import Hosts
 from ingest.http import RequestsTransport
 from ingest.originals import Bot
 from ingest.replay import ensure_decoded
@@ -20,8 +21,8 @@ from store import raw
 from store.objects import Objects
 
 
-def bot_of(source: Any, sources: dict[str, Any], objects: Objects) -> Bot:
-    """The bot for a source's kind."""
+def bot_of(source: Any, sources: dict[str, Any], objects: Objects, hosts: Hosts | None = None) -> Bot:
+    """The bot for a source's kind; `hosts` are asked politely by all sources together."""
     environment = objects.settings.environment
     if isinstance(source, DatabaseSource):
         return DatabaseBot(source, environment)
@@ -34,6 +35,7 @@ def bot_of(source: Any, sources: dict[str, Any], objects: Objects) -> Bot:
         RequestsTransport(),
         lambda each: values_of(objects, sources[each.source], each.column, source.name),
         lambda each: sources[each.source].columns[each.column].pii,
+        hosts=hosts,
     )
 
 

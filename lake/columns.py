@@ -73,7 +73,7 @@ class Column(Declaration):
         default=None,
         alias="from",
         description="path in the record (`rating.rate`), header name, `$` the record itself, `@index` position of an exploded child, "
-        "`@name` a request parameter; the column's own name when left out",
+        "`@name` a request parameter, `#3` the third field of a CSV record; the column's own name when left out",
     )
     required: bool = Field(default=False, description="null is a fault; key columns always are required")
     pii: bool = Field(default=False, description="stays in raw: never in trusted, quarantine, logs or messages")

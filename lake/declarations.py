@@ -79,7 +79,8 @@ def _described(error: ValidationError, models: Sequence[type[BaseModel]]) -> str
             f"{'.'.join([*path, tag])}: got {shown!r}, expected one of {context.get('expected_tags', 'the kinds documented')}"
         )
     message = problem["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
-    shown = f"got {given!r}, " if isinstance(given, (str, int, float, bool)) or given is None else ""
+    is_shown = isinstance(given, (str, int, float, bool)) or given is None
+    shown = f"got {given!r}, " if is_shown and "auth" not in path else ""  # it may be a secret
     place = f"{'.'.join(path)}: " if path else ""
     return f"{place}{shown}{message}"
 

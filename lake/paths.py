@@ -29,14 +29,27 @@ def manifest(run_folder: str) -> str:
     return f"{run_folder}{MANIFEST}"
 
 
-def original(run_folder: str, number: int, extension: str) -> str:
-    """What the source sent, byte for byte; numbered in the order of arrival from 1."""
-    return f"{run_folder}original/{number:06d}.{extension}"
+def original(run_folder: str, number: int, extension: str, attempt: str = "") -> str:
+    """What the source sent, byte for byte; numbered in the order of arrival from 1.
+
+    `attempt` keeps apart what a run that was gone on with writes from what its late first owner may write.
+    """
+    return f"{run_folder}original/{number:06d}{attempt}.{extension}"
 
 
-def decoded(run_folder: str, decoding: str, number: int) -> str:
+def decoded(run_folder: str, decoding: str, number: int, attempt: str = "") -> str:
     """Decoded rows of original `number` under one decoding."""
-    return f"{run_folder}decoded/{decoding}/{number:06d}.parquet"
+    return f"{run_folder}decoded/{decoding}/{number:06d}{attempt}.parquet"
+
+
+def checkpoints(run_folder: str) -> str:
+    """Folder of what an unfinished run remembers; gone once the run is visible."""
+    return f"{run_folder}checkpoint/"
+
+
+def checkpoint(run_folder: str, number: int) -> str:
+    """How to go on after original `number`."""
+    return f"{checkpoints(run_folder)}{number:06d}.json"
 
 
 def decoding_manifest(run_folder: str, decoding: str) -> str:

@@ -10,8 +10,12 @@ from lake.database_source import DatabaseSource
 from lake.declarations import first_problem, read_yaml
 from lake.errors import UsageError
 from lake.files_source import FilesSource
-from lake.rest_source import RestSource
+from lake.rest_auth import AUTHS
+from lake.rest_paging import PAGINATIONS
+from lake.rest_source import Records, RestCursor, RestSource
 
+#: What an unknown key may have been meant for.
+MODELS = (Column, RestSource, *PAGINATIONS, *AUTHS, RestCursor, Records, FilesSource, DatabaseSource)
 AnySource = Annotated[RestSource | FilesSource | DatabaseSource, Field(discriminator="kind")]
 _adapter: TypeAdapter[RestSource | FilesSource | DatabaseSource] = TypeAdapter(AnySource)
 
@@ -21,7 +25,7 @@ def source_from(declared: Any, where: str) -> RestSource | FilesSource | Databas
 
     Raises UsageError that names file, key, what was given and what is allowed.
     """
-    return first_problem(_adapter.validate_python, declared, where, Column, RestSource, FilesSource, DatabaseSource)
+    return first_problem(_adapter.validate_python, declared, where, *MODELS)
 
 
 def load_sources(folder: Path) -> dict[str, RestSource | FilesSource | DatabaseSource]:

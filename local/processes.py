@@ -43,7 +43,9 @@ def is_alive(process: Process) -> bool:
     with suppress(ChildProcessError):
         os.waitpid(process.pid, os.WNOHANG)
     state, started = _stat(process.pid)
-    return started == process.started and state not in ("", "Z", "X") and _command(process.pid) in ([], process.command)
+    shown = _command(process.pid)  # of a program that became another one (setpriv) only the end is left
+    is_ours = process.command[-len(shown) :] == shown if shown else True
+    return started == process.started and state not in ("", "Z", "X") and is_ours
 
 
 def end(processes: Sequence[Process], patience_seconds: float = 3.0) -> None:

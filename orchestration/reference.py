@@ -13,9 +13,11 @@ from typing import Any
 from pydantic import BaseModel
 
 from lake import columns, errors, expectations
-from lake.database_source import DatabaseSource
-from lake.files_source import FilesSource
-from lake.rest_source import Each, RestSource
+from lake.database_source import Cursor, DatabaseSource, Tls
+from lake.files_source import Dates, FilesSource, ForeignS3
+from lake.rest_auth import AUTHS
+from lake.rest_paging import PAGINATIONS
+from lake.rest_source import Each, Records, RestCursor, RestSource
 from lake.settings import HOME, SETTINGS
 from lake.source import Source
 from lake.sources import load_sources
@@ -77,6 +79,10 @@ def verbs_page() -> str:
     return _page("Verbs", text, helps, exits)
 
 
+#: Part of a declaration that has several forms -> a word that only its forms are chosen by.
+UNIONS = {"checks": "between", "expectations": "row_count", "pagination": "offset", "auth": "basic"}
+
+
 def declarations_page() -> str:
     """Every key of a source's and a refined table's YAML file."""
     shared = [*Source.model_fields, "kind"]
@@ -84,6 +90,12 @@ def declarations_page() -> str:
     sections += [(f"kind: {_const(kind, 'kind')}", kind, _without(kind, shared)) for kind in KINDS]
     plain: dict[str, type[BaseModel]] = {
         "for_each": Each,
+        "records": Records,
+        "RestCursor": RestCursor,
+        "Dates": Dates,
+        "ForeignS3": ForeignS3,
+        "Cursor": Cursor,
+        "Tls": Tls,
         "Column": columns.Column,
         "Table": Table,
         "Table column": TableColumn,
@@ -102,6 +114,10 @@ def declarations_page() -> str:
         "Declarations",
         text,
         *(_section(2, *section) for section in sections),
+        "## Pagination\n\nOf a REST source, chosen by `kind`.\n",
+        *(_section(3, f"pagination: {_const(kind, 'kind')}", kind, _without(kind, ["kind"])) for kind in PAGINATIONS),
+        "## Auth\n\nOf a REST source, chosen by `kind`; secrets are references.\n",
+        *(_section(3, f"auth: {_const(kind, 'kind')}", kind, _without(kind, ["kind"])) for kind in AUTHS),
         "## Checks\n\nOf every row of a source, chosen by `rule`. A null breaks none of them.\n",
         *(_section(3, *section) for section in checks),
         "## Expectations\n\nOf a whole table, judged before it is published, chosen by `rule`.\n",
@@ -191,10 +207,11 @@ def _type(field: Schema) -> str:
     """A JSON Schema type in words."""
     if "$ref" in field:
         name = field["$ref"].rpartition("/")[2]
-        heading = {"TableColumn": "Table column", "Each": "for_each"}.get(name, name)
+        heading = {"TableColumn": "Table column", "Each": "for_each", "Records": "records"}.get(name, name)
         return f"[{heading}](#{_anchor(heading)})"
     if "oneOf" in field:
-        kind = "checks" if "between" in field["discriminator"]["mapping"] else "expectations"
+        words = field["discriminator"]["mapping"]
+        kind = next(kind for kind, word in UNIONS.items() if word in words)
         return f"[{kind}](#{kind})"
     if "anyOf" in field:
         kinds = [_type(kind) for kind in field["anyOf"] if kind.get("type") != "null"]

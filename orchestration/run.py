@@ -11,6 +11,7 @@ from ulid import ULID
 
 from ingest.bots import Failure, pull_all
 from ingest.landing import Pull
+from ingest.landing import Wish as PullWish
 from ingest.replay import ensure_decoded
 from lake import paths
 from lake.errors import LakeError, NothingToDo
@@ -81,14 +82,20 @@ def _carried_out(
 
 
 def pulled(
-    settings: Settings, objects: Objects, sources: dict[str, Any], names: list[str], run_id: str, tell: Tell
+    settings: Settings,
+    objects: Objects,
+    sources: dict[str, Any],
+    names: list[str],
+    run_id: str,
+    tell: Tell,
+    wish: PullWish | None = None,
 ) -> list[Pull | Failure]:
     """What became of each source; `tell` hears of its steps and of its end."""
 
     def step(source: str, message: str) -> None:
         tell({"event": "step", "source": source, "message": message})
 
-    pulls = pull_all(sources, names, settings, objects, step, run_id)
+    pulls = pull_all(sources, names, settings, objects, step, run_id, wish or PullWish())
     for pull in pulls:
         tell({"event": "source", **pull_facts(pull)})
     return pulls

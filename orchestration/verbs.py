@@ -42,6 +42,8 @@ def ingest(settings: Settings, given: Given, world: "World") -> int:
     from ulid import ULID
 
     from ingest.bots import Failure
+    from ingest.landing import Wish
+    from ingest.originals import Window
     from lake.sources import chosen, load_sources
     from orchestration.run import pull_facts, pulled, worst
     from store.objects import Objects
@@ -49,8 +51,12 @@ def ingest(settings: Settings, given: Given, world: "World") -> int:
     if not given.names and not given.all:
         raise UsageError("source: got none, expected names of sources or --all")
     sources = load_sources(settings.sources)
+    if bool(given.start) != bool(given.end):
+        raise UsageError("--from, --to: got one of them, expected both or none")
+    window = Window(given.start, given.end) if given.start else None
+    wish = Wish(window=window, is_full=given.full)
     names = chosen(sources, given.names)
-    pulls = pulled(settings, Objects(settings), sources, names, str(ULID()), Progress(is_quiet=given.json))
+    pulls = pulled(settings, Objects(settings), sources, names, str(ULID()), Progress(is_quiet=given.json), wish)
     if given.json:
         print_json([pull_facts(pull) for pull in pulls])
     return worst([pull.error.exit_code for pull in pulls if isinstance(pull, Failure)])

@@ -33,6 +33,9 @@ def _nothing(parser: argparse.ArgumentParser) -> None:
 def _ingest(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", nargs="*", metavar="SOURCE", help="sources to ask")
     parser.add_argument("--all", action="store_true", help="every declared source")
+    parser.add_argument("--from", dest="start", metavar="TIME", help="only what is not older, beside the live cursor")
+    parser.add_argument("--to", dest="end", metavar="TIME", help="only what is older than this")
+    parser.add_argument("--full", action="store_true", help="everything, whatever the cursor says")
 
 
 @verb("run", "verbs:run", "ask the sources, build and publish what changed")
@@ -67,6 +70,18 @@ def _raw(parser: argparse.ArgumentParser) -> None:
         help="show runs; check every byte; decode again; remove what dead runs left",
     )
     parser.add_argument("names", nargs="*", metavar="SOURCE", help="sources; all when left out")
+
+
+@verb("source", "source_verbs:called", "what is declared, and what a source sends now")
+def _source(parser: argparse.ArgumentParser) -> None:
+    actions = ["list", "show", "check", "suggest"]
+    parser.add_argument(
+        "action", choices=actions, help="all; one in full; fetch and judge its first rows, changing nothing; a first YAML"
+    )
+    parser.add_argument(
+        "what", nargs="?", metavar="NAME", help="a source; for suggest, the address of a file, or of many by `*`"
+    )
+    parser.add_argument("--name", metavar="NAME", help="for suggest: name of the source; made from the address when left out")
 
 
 @verb("runs", "views:runs", "what each run did")

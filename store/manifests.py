@@ -33,6 +33,15 @@ class Decoded(_Facts):
     bytes: int
     sha256: str
     rows: int
+    faults: int = 0
+    """Rows among them that could not be decoded."""
+
+
+class Part(_Facts):
+    """An original of a run that is being written, with its decoded rows."""
+
+    original: Original
+    decoded: Decoded
 
 
 class Decoding(_Facts):
@@ -48,6 +57,8 @@ class Decoding(_Facts):
     """Fields that came and that nobody declared."""
     missing_columns: list[str] = []
     """Declared columns whose field came in no row, of a run that has rows."""
+    detected: dict[str, list[str]] = {}
+    """Option -> what was detected where the declaration says `detect`, to be pinned there."""
 
 
 class Link(_Facts):
@@ -56,6 +67,22 @@ class Link(_Facts):
     seq: int
     run: str
     manifest: str
+
+
+class Checkpoint(_Facts):
+    """How far a run had come that is not visible yet: what it stored since the checkpoint before, and how to go on."""
+
+    identity: str
+    """Hash of what was asked for and how it is decoded: only the same pull may go on."""
+    head: str | None
+    """The newest visible run when this one began."""
+    same: int = 0
+    """How many originals from the start are the newest run's and have not been written yet."""
+    parts: list[Part]
+    resume: dict[str, Any]
+    """The bot's own token, without secrets."""
+    cursor: dict[str, Any] | None = None
+    observed_fields: list[str] = []
 
 
 class Manifest(_Facts):
@@ -75,11 +102,6 @@ class Manifest(_Facts):
     """Hash of all original bytes in order: equal content makes no new run."""
     cursor: dict[str, Any] | None = None
     window: dict[str, Any] | None = None
-
-    @property
-    def folder(self) -> str:
-        """Folder of the run, ending with a slash."""
-        return self.originals[0].key.rpartition("original/")[0] if self.originals else ""
 
     @property
     def link(self) -> "Link":

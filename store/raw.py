@@ -1,14 +1,24 @@
 """The raw zone of one source: its sequence of visible runs, its open runs, and how a run becomes visible or is swept."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from lake import paths
 from lake.errors import ConflictError, CorruptionError, LockedError
+from store import checkpoints
 from store.documents import Document, change_document, decoded, encoded, read_document
 from store.leases import Lease
 from store.manifests import Decoding, Link, Manifest
 from store.objects import Objects
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What became of runs that were open: those given up, and the one that may be gone on with."""
+
+    given_up: list[str]
+    spared: str | None = None
 
 
 def source_state(objects: Objects, source: str) -> Document:
@@ -93,7 +103,7 @@ def publish_run(objects: Objects, lease: Lease, manifest: Manifest) -> None:
         raise LockedError(
             f"source {manifest.source}: run {manifest.run} was given up by another run; nothing was published"
         ) from None
-    _advance(objects, manifest, {"cursor": manifest.cursor} if manifest.cursor is not None else {})
+    _finish(objects, manifest)
 
 
 def look(objects: Objects, lease: Lease, source: str, facts: dict[str, Any]) -> None:
@@ -102,27 +112,54 @@ def look(objects: Objects, lease: Lease, source: str, facts: dict[str, Any]) -> 
     change_document(objects, paths.source_state(source), lambda state: {**(state or {}), **facts})
 
 
-def settle_open_runs(objects: Objects, lease: Lease, source: str) -> list[str]:
+def settle_open_runs(objects: Objects, lease: Lease, source: str, identity: str | None = None) -> Settled:
     """Finish what dead runs left: a run with a manifest becomes the head, any other is claimed and its objects removed.
 
-    Returns the runs that were given up. Call it with the source's lease, before a new run is opened.
+    The newest run with a checkpoint is spared when its checkpoint has this identity; without one (the sweeper) it is
+    always spared. Call it with the source's lease, before a new run is opened.
     """
-    given_up = []
-    for run in source_state(objects, source).get("open", ()):
+    given_up: list[str] = []
+    spared: str | None = None
+    for run in reversed(source_state(objects, source).get("open", ())):
         lease.check()
         folder = paths.raw_run(source, run)
-        claim = encoded({"state": "abandoned", "run": run})
-        try:
-            objects.create(paths.manifest(folder), claim)
-        except ConflictError:
-            manifest = read_manifest(objects, paths.manifest(folder))
-            if manifest:
-                _advance(objects, manifest, {"cursor": manifest.cursor} if manifest.cursor is not None else {})
-                continue
-        objects.delete(info.key for info in objects.list(folder) if info.key != paths.manifest(folder))
-        change_document(objects, paths.source_state(source), lambda state, run=run: _without(state, run))  # type: ignore[misc]
-        given_up.append(run)
-    return given_up
+        manifest = read_manifest(objects, paths.manifest(folder))
+        if manifest:
+            _finish(objects, manifest)
+        elif spared is None and _may_go_on(objects, folder, identity):
+            spared = run
+        elif not give_up_run(objects, lease, source, run):
+            _finish(objects, read_manifest(objects, paths.manifest(folder)))
+        else:
+            given_up.append(run)
+    return Settled(given_up, spared)
+
+
+def _may_go_on(objects: Objects, folder: str, identity: str | None) -> bool:
+    """Whether nobody has claimed the run and its newest checkpoint fits."""
+    return objects.bytes_of(paths.manifest(folder)) is None and checkpoints.is_spared(objects, folder, identity)
+
+
+def give_up_run(objects: Objects, lease: Lease, source: str, run: str) -> bool:
+    """Claim an open run so that nobody can publish it, and remove its objects; False when it was published meanwhile."""
+    lease.check()
+    folder = paths.raw_run(source, run)
+    try:
+        objects.create(paths.manifest(folder), encoded({"state": "abandoned", "run": run}))
+    except ConflictError:
+        if read_manifest(objects, paths.manifest(folder)):
+            return False
+    objects.delete(info.key for info in objects.list(folder) if info.key != paths.manifest(folder))
+    change_document(objects, paths.source_state(source), lambda state: _without(state, run))
+    return True
+
+
+def drop_run(objects: Objects, lease: Lease, source: str, run: str) -> None:
+    """Remove an open run of this very process, which nobody else can publish."""
+    lease.check()
+    folder = paths.raw_run(source, run)
+    objects.delete(info.key for info in objects.list(folder))
+    change_document(objects, paths.source_state(source), lambda state: _without(state, run))
 
 
 def rebuild_source_state(objects: Objects, source: str) -> Document:
@@ -157,6 +194,14 @@ def next_link(objects: Objects, source: str) -> tuple[int, Link | None]:
     """Sequence number of the next run, and the run before it."""
     newest = head(objects, source)
     return (newest.seq + 1, newest.link) if newest else (1, None)
+
+
+def _finish(objects: Objects, manifest: Manifest | None) -> None:
+    """What follows a manifest: its checkpoints go, the source's head and cursor move in one swap."""
+    if manifest is None:
+        return
+    checkpoints.clear(objects, paths.raw_run(manifest.source, manifest.run))
+    _advance(objects, manifest, {"cursor": manifest.cursor} if manifest.cursor is not None else {})
 
 
 def _advance(objects: Objects, manifest: Manifest, facts: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """Real servers on free ports in temporary folders, apart from any lake that is running."""
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import pytest
 
 from lake.settings import HOME, Settings, read_settings
 from lake.sources import load_sources, source_from
-from local import mariadb, minio
+from local import mariadb, minio, postgresql
 from local.feeds import Feeds, start_feeds
 from local.processes import Process, end, free_port, start, wait_until_ready
 from local.state import ServerState
@@ -101,6 +102,17 @@ def shop_database() -> Iterator[Server]:
         mariadb.provision(running.settings, running.state)
         yield running
         running.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One PostgreSQL with an empty database; its data lies where its own user can reach it."""
+    running = server(postgresql, tmp_path_factory.mktemp("postgresql"))
+    running.start()
+    postgresql.provision(running.settings, running.state)
+    yield running
+    running.stop()
+    shutil.rmtree(postgresql.home_folder(running.settings), ignore_errors=True)
 
 
 @pytest.fixture

@@ -106,3 +106,17 @@ def test_a_refined_table_lives_on_while_its_source_evolves(lab: Lab, monkeypatch
     lab.serve("evolving", [{"id": 1, "price": "2.50", "colour": "red"}])
     assert lab.cycle("evolving_total")["refined.evolving_total"]["reason"] == "new input from trusted.evolving"
     assert [(key, str(total)) for key, total in lab.rows("refined.evolving_total", "id", "total")] == [(1, "2.50")]
+
+
+def test_a_renamed_field_is_told_as_new_and_gone_and_stops_a_strict_source(lab: Lab) -> None:
+    start(lab, "renamed", changes="strict")
+    record = send(lab, "renamed", {"id": 1, "cost": "2"})
+    assert record["exit_code"] == 3
+    assert "fields nobody declared: cost; declared fields that did not come: price (renamed?)" in record["reason"]
+
+
+def test_a_missing_field_is_null_and_told_by_default_and_a_null_one_is_not(lab: Lab) -> None:
+    start(lab, "gone")
+    assert send(lab, "gone", {"id": 1})["changes"] == "declared fields that did not come: price"
+    assert lab.rows("trusted.gone", "id", "price") == [(1, None)]
+    assert "changes" not in send(lab, "gone", {"id": 1, "price": None}, {"id": 2, "price": None})

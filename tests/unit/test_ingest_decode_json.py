@@ -1,15 +1,17 @@
 """JSON to rows: digits, paths, children, undeclared fields, and what is no record."""
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.decode import Place, decode, decoder_of
+from ingest.json_lines import lines
 from ingest.json_text import Number, compact, values
 from lake.errors import SourceError
 from lake.sources import source_from
@@ -237,6 +239,7 @@ def plain(value: Any) -> Any:
     return [plain(part) for part in value] if isinstance(value, list) else value
 
 
+@settings(deadline=None)
 @given(st.lists(documents, max_size=5), st.sampled_from([None, 0, 2]), st.integers(1, 40))
 def test_any_list_is_read_in_any_pieces_as_python_reads_it(items: list[Any], indent: int | None, piece: int) -> None:
     import tempfile
@@ -263,3 +266,72 @@ def test_any_number_keeps_its_text_across_pieces(number: str, piece: int) -> Non
         path = Path(folder) / "x.json"
         path.write_text(f"[{number},[{number}] , {number}]")
         assert list(values(path, None, lambda value: True)) == [number, [number], number]
+
+
+def test_an_object_keyed_by_ids_is_one_row_per_key(tmp_path: Path) -> None:
+    columns = {"currency": "string", "usd": {"type": "double", "from": "$"}}
+    body = '{"date": "2024-01-01", "rates": {"EUR": 1.10, "GBP": null}}'
+    found = values_of(tmp_path, body, columns, records={"path": "rates", "keyed_by": "currency"})
+    assert found == [["EUR", "1.10"], ["GBP", None]]
+
+
+def test_records_keyed_by_ids_have_their_own_fields_and_children(tmp_path: Path) -> None:
+    columns = {"user": "string", "name": "string", "tag": {"type": "string", "from": "tags.t"}}
+    body = '{"u1": {"name": "Ann", "tags": [{"t": "a"}, {"t": "b"}]}, "u2": {"name": "Bob", "age": 7}}'
+    found = values_of(tmp_path, body, columns, records={"keyed_by": "user"}, explode="tags")
+    assert found == [["u1", "Ann", "a"], ["u1", "Ann", "b"], ["u2", "Bob", None]]
+
+
+def test_a_list_where_an_object_of_ids_is_declared_is_named(tmp_path: Path) -> None:
+    said = refused(tmp_path, '{"rates": []}', records={"path": "rates", "keyed_by": "id"})
+    assert said == "a JSON list at 'rates', expected an object of records by their key"
+
+
+def test_geojson_features_are_rows_with_places_in_their_coordinates(tmp_path: Path) -> None:
+    columns = {
+        "name": {"type": "string", "from": "properties.name"},
+        "longitude": {"type": "double", "from": "geometry.coordinates.0"},
+        "latitude": {"type": "double", "from": "geometry.coordinates.1"},
+        "height": {"type": "double", "from": "geometry.coordinates.2"},
+        "shape": {"type": "string", "from": "geometry.type"},
+    }
+    point = (
+        '{"type": "Feature", "properties": {"name": "x"}, "geometry": {"type": "Point", "coordinates": [-3.70379, 40.416775]}}'
+    )
+    nowhere = '{"type": "Feature", "properties": {"name": "y"}, "geometry": null}'
+    body = f'{{"type": "FeatureCollection", "features": [{point}, {nowhere}]}}'
+    found = values_of(tmp_path, body, columns, records="features")
+    assert found == [["x", "-3.70379", "40.416775", None, "Point"], ["y", None, None, None, None]]
+
+
+def test_json_lines_are_rows_and_blank_lines_none(tmp_path: Path) -> None:
+    assert values_of(tmp_path, '{"id": 1.0}\r\n\n{"id": 2}', {"id": "double"}, format="jsonl") == [["1.0"], ["2"]]
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ('{"id": 1}\n{"id": ', "no JSON at character 8 in line 2"),
+        ('{"id": 1} {"id": 2}\n', "JSON with something behind its end in line 1"),
+        ("<html>no</html>", "an HTML page in line 1"),
+        ('{"id": 1, "id": 2}', "a JSON object in which the key 'id' stands twice"),
+    ],
+)
+def test_lines_that_are_no_json_are_named(tmp_path: Path, body: str, said: str) -> None:
+    assert refused(tmp_path, body, format="jsonl").startswith(said)
+
+
+@given(st.lists(st.dictionaries(st.text(max_size=3), st.text(max_size=9), max_size=3), max_size=9), st.integers(1, 40))
+@settings(deadline=None)
+def test_any_lines_are_read_in_any_pieces(items: list[Any], piece: int) -> None:
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patched:
+        patched.setattr("ingest.json_text.PIECE", piece)
+        path = Path(folder) / "x.jsonl"
+        path.write_text("\n".join(json.dumps(item, ensure_ascii=False) for item in items), "utf-8", newline="")
+        assert list(lines(path)) == items
+
+
+@pytest.mark.parametrize("body", ["null", "", " null\n"])
+def test_a_body_may_be_declared_to_mean_no_rows(tmp_path: Path, body: str) -> None:
+    assert values_of(tmp_path, body, {"id": "bigint"}, no_rows=["null", "empty"]) == []
+    assert "expected a list" in refused(tmp_path, body) or "an empty body" in refused(tmp_path, body)
