@@ -12,6 +12,7 @@ from local.steps import StepFailed, command
 JAVA = "17"
 JVMS = Path("/usr/lib/jvm")
 #: MariaDB's programs without the package that would start a service of its own.
+POSTGRESQL_PROGRAMS = Path("/usr/lib/postgresql")
 MARIADB_PACKAGES = ("mariadb-server-core", "mariadb-client-core")
 
 
@@ -46,6 +47,8 @@ def missing_packages(environ: Mapping[str, str]) -> list[str]:
         missing.append(f"openjdk-{JAVA}-jre-headless")
     if not all(mariadb_program(name, environ) for name in ("mariadbd", "mariadb-install-db", "my_print_defaults")):
         missing.extend(MARIADB_PACKAGES)
+    if not any(POSTGRESQL_PROGRAMS.glob("*/bin/initdb")):
+        missing.append("postgresql")  # only tests need it: they read from a real one
     if not all(importlib.util.find_spec(name) for name in ("venv", "ensurepip")):
         missing.append("python3-venv")
     return missing
@@ -67,7 +70,8 @@ def install(packages: list[str], environ: Mapping[str, str]) -> None:
         needed = install_command(packages, sudo=os.geteuid() != 0)
         raise StepFailed(f"system: missing {', '.join(packages)}\nnext: {needed}", exit_code=2)
     next_step = install_command(packages, sudo=os.geteuid() != 0)
-    quiet = [*prefix, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]
+    # At run level 1 no package starts a service of its own.
+    quiet = [*prefix, "env", "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1", "apt-get"]
     command([*quiet, "update"], next_step, environ)
     command([*quiet, "install", "--yes", "--no-install-recommends", *packages], next_step, environ)
     still = missing_packages(environ)

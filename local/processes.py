@@ -1,6 +1,7 @@
 """The only module that starts, recognises and ends processes, so that nothing but our own is ever touched."""
 
 import os
+import random
 import signal
 import socket
 import time
@@ -14,6 +15,7 @@ from lake.errors import LakeError, TemporaryError
 NO_SPACE = ("No space left on device", "Disk is full", "drive is full", "Disk quota exceeded")
 TAIL_LINES = 15
 POLL_SECONDS = 0.03
+PORTS = range(20_000, 30_000)
 
 
 @dataclass(frozen=True)
@@ -94,10 +96,18 @@ def log_tail(log: Path) -> str:
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of the loopback interface that nobody uses now, below those that the system lends to clients.
+
+    A server that is down for a while finds its port free again: no client's connection is given it meanwhile.
+    """
+    for port in random.sample(PORTS, len(PORTS)):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise LakeError(f"ports: every one from {PORTS.start} to {PORTS.stop - 1} is taken, expected one to be free")
 
 
 def is_taken(port: int) -> bool:

@@ -214,6 +214,7 @@ def test_a_full_disk_is_temporary_and_harms_nothing(tmp_path: Path, small_disk: 
         assert "disk is full; free some space" in asked.last_line
         assert things.served() == before
         ballast.unlink()
+        assert wait_until(lambda: things.run().code == 0, 60)  # the store looks at its disk again now and then
         things.heals()
 
 

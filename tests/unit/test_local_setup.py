@@ -112,10 +112,12 @@ def test_the_list_of_jars_and_their_sums_name_the_same_artifacts() -> None:
 def test_a_machine_without_anything_misses_every_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("local.debian.JVMS", tmp_path)
     monkeypatch.setattr("local.debian.mariadb_program", lambda name, environ: None)
+    monkeypatch.setattr("local.debian.POSTGRESQL_PROGRAMS", tmp_path)
     assert missing_packages({"PATH": str(tmp_path)}) == [
         "openjdk-17-jre-headless",
         "mariadb-server-core",
         "mariadb-client-core",
+        "postgresql",
     ]
 
 
