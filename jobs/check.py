@@ -18,7 +18,7 @@ def checked_rows(spark: SparkSession, plan: dict[str, Any]) -> list[dict[str, An
     decoded = spark.read.schema(trusted.decoded_schema(source)).parquet(f"file://{plan['sample']}")
     runs = spark.createDataFrame([], trusted.RUN)
     judged = trusted.judged_rows(decoded, runs, source).orderBy("_raw_row").limit(plan["rows"])
-    values = F.struct(*(F.col(name).cast("string") for name in source.published)).alias("values")
+    values = F.struct(*(F.col(name).cast("string").alias(name) for name in source.published)).alias("values")
     rows = judged.select(values, F.col("_raw_row.row").alias("row"), "_problems").collect()
     return [
         {
