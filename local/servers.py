@@ -12,7 +12,7 @@ from lake.references import public_url
 from lake.settings import Settings, parse_env_file
 from local import feeds_server, mariadb, minio
 from local.cache import only_one
-from local.processes import end, free_port, is_alive, is_taken, port_owner, start, wait_until_ready
+from local.processes import end, free_port, is_alive, is_taken, port_owner, start, wait_until, wait_until_ready
 from local.state import ServerState, check_space, read_state, write_env, write_state
 
 
@@ -36,6 +36,10 @@ class Server(Protocol):
 
 
 SERVERS: tuple[Server, ...] = (minio, mariadb, feeds_server)
+
+
+#: How long a server that was just killed may still hold its port: its threads end one after the other.
+LEAVING_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -148,7 +152,7 @@ def _ensure(server: Server, settings: Settings, state: ServerState, remember: Ca
 
 
 def _check_port(server: Server, state: ServerState) -> None:
-    if is_taken(state.port):
+    if not wait_until(lambda: not is_taken(state.port), LEAVING_SECONDS):
         raise LakeError(
             f"{server.NAME}: port {state.port} is taken by {port_owner(state.port)}, expected it to be free; "
             "end that process and run `lake up` again, or let `make reset` forget the port together with the data"

@@ -17,7 +17,9 @@ from lake import paths
 from lake.errors import SourceError, UsageError
 from lake.settings import Settings, read_settings
 from lake.sources import source_from
+from local.processes import wait_until
 from store import raw
+from store.leases import holder
 from store.objects import Objects
 from tests.integration.conftest import decoded_rows
 from tests.integration.test_ingest_crashes import child, places  # noqa: F401 - child is a fixture
@@ -193,6 +195,7 @@ def test_a_signal_ends_the_page_and_the_next_pull_goes_on(api: PagedApi, lake_se
             pull_all(sources, ["things"], lake_settings)
     finally:
         signal.signal(signal.SIGTERM, handler)
+    assert wait_until(lambda: holder(Objects(lake_settings), "source/things") is None, 30)
     before = pages_asked(api)
     pull_all(sources, ["things"], lake_settings)
     after = pages_asked(api)[len(before) :]

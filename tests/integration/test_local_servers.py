@@ -14,7 +14,7 @@ import pytest
 from lake.errors import LakeError
 from lake.settings import Settings, parse_env_file, read_settings
 from local.mariadb import socket_path, user
-from local.processes import is_alive, start, wait_until
+from local.processes import is_alive, is_taken, start, wait_until
 from local.servers import down, status, up
 from local.shop_database import make_shop
 from local.state import read_state, write_state
@@ -104,6 +104,7 @@ def test_a_taken_port_is_named_with_the_process_that_has_it(home: Path) -> None:
     up(settings_of(home))
     kill(home, "feeds")
     port = read_state(home / ".lake")["feeds"].port
+    assert wait_until(lambda: not is_taken(port), 10)  # the threads of a killed process end one after the other
     with socket.socket() as thief:
         thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         thief.bind(("127.0.0.1", port))
