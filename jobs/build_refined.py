@@ -45,11 +45,11 @@ class RefinedBuild:
         schema = T.StructType(
             [T.StructField(n, T._parse_datatype_string(stored_type(c.type))) for n, c in contract.columns.items()]
         )
-        inputs = {name.partition(".")[2]: self._read(name, self.wanted.inputs) for name in self.wanted.inputs}
-        values = self._changed_values()
+        pinned = {name.partition(".")[2]: self._read(name, self.wanted.inputs) for name in self.wanted.inputs}
+        inputs, values = dict(pinned), self._changed_values()
         if values is not None and contract.partition:
             among = has_value(contract.partition.column, values)
-            inputs |= {name: inputs[name].where(among) for name in contract.partition.of}
+            inputs |= {name: pinned[name].where(among) for name in contract.partition.of}
         function: Callable[..., DataFrame] = getattr(
             importlib.import_module(f"jobs.refined.{self.declared.name}"), self.declared.name
         )
@@ -60,7 +60,6 @@ class RefinedBuild:
         draft = Draft(table, run, self.wanted.fingerprint, schema, comments, self.wanted.inputs, facts, by)
         expectations = [Unique(rule="unique", columns=contract.key), *contract.expectations]
         shrunk = _fewest_rows(table, self.published, contract.max_shrink, self.auditor)
-        pinned = {name.partition(".")[2]: self._read(name, self.wanted.inputs) for name in self.wanted.inputs}
         publication = self.tables.publish(
             draft,
             self.lease,

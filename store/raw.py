@@ -9,7 +9,7 @@ from lake.errors import ConflictError, CorruptionError, LockedError
 from store import checkpoints
 from store.documents import Document, change_document, decoded, encoded, read_document
 from store.leases import Lease
-from store.manifests import Decoding, Link, Manifest
+from store.manifests import Decoding, Manifest
 from store.objects import Objects
 
 
@@ -188,12 +188,6 @@ def all_manifests(objects: Objects, source: str) -> Iterator[Manifest]:
 def raw_sources(objects: Objects) -> list[str]:
     """Names of all sources that have a raw zone."""
     return [folder.removeprefix("raw/").rstrip("/") for folder in objects.folders("raw/")]
-
-
-def next_link(objects: Objects, source: str) -> tuple[int, Link | None]:
-    """Sequence number of the next run, and the run before it."""
-    newest = head(objects, source)
-    return (newest.seq + 1, newest.link) if newest else (1, None)
 
 
 def _finish(objects: Objects, manifest: Manifest | None) -> None:
