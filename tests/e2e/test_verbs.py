@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lake import paths
 from lake.settings import S3_GROUP
 from local.feeds import Answer
 from local.processes import wait_until
@@ -101,7 +102,11 @@ def test_a_flipped_byte_a_missing_and_a_foreign_object_are_found(shop: Shop) -> 
     assert shop.lake("raw", "verify").code == 0
     objects = shop.lake.objects
     first, second = raw.runs_after(objects, "products", 0)[:2]
-    flipped, missing, foreign = first.originals[0].key, second.originals[0].key, f"{second.folder}stranger.txt"
+    flipped, missing, foreign = (
+        first.originals[0].key,
+        second.originals[0].key,
+        f"{paths.raw_run(second.source, second.run)}stranger.txt",
+    )
     kept = {key: objects.get(key) for key in (flipped, missing)}
     objects.put(flipped, kept[flipped][:-2] + b" " + kept[flipped][-1:])
     objects.delete([missing])
