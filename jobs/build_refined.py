@@ -90,7 +90,7 @@ class RefinedBuild:
     def _write(self, target: Target, frame: DataFrame, values: list[Any] | None) -> None:
         partition = self.declared.contract.partition
         if values is None or partition is None:
-            self.tables.overwrite(target, frame)
+            self.tables.overwrite(target, frame, F.lit(True))
         elif values:
             self.tables.overwrite(target, frame, has_value(partition.column, values))
 

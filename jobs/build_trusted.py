@@ -4,11 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from pyspark.sql import Column as Expr
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from jobs import changes, trusted
 from jobs.audit import Auditor
 from jobs.gate import Metric
+from jobs.partitions import has_value
 from jobs.tables import Draft, Publication, Tables, Target
 from lake.errors import CorruptionError, GateError, LockedError
 from lake.expectations import Expectation, NotNull, Unique
@@ -42,22 +45,24 @@ class TrustedBuild:
         changes.refuse_changes(self.declared, [run for run in self._binding(runs) if not self.auditor.is_accepted(run["run"])])
         source, evolved, decoded = self._as_it_is_now(runs)
         judged = trusted.judged_rows(decoded, self._run_rows(runs), source).persist()
-        accepted = self._accepted(judged, source, runs).persist()
+        accepted = self._accepted(judged, source, runs)
         try:
             counts = _checked_counts(self.entry["table"], runs, trusted.run_counts(judged, accepted))
-            self._quarantine(source, judged, runs, counts)
+            self._quarantine(source, decoded, runs, counts)
             facts = {"declaration": self.wanted.declaration, "code": self.wanted.code, "counts": _total(counts)}
             if source.changes == "evolve":
                 facts["evolved"] = evolved
             schema = trusted.table_schema(source)
             kept = accepted.where("_fate = 'kept'").select(*(accepted[f.name].cast(f.dataType) for f in schema.fields))
             comments = {name: column.description for name, column in source.published.items() if column.description}
-            draft = Draft(self.entry["table"], run, self.wanted.fingerprint, schema, comments, self.wanted.inputs, facts)
+            by = (source.partition,) if source.partition else ()
+            draft = Draft(self.entry["table"], run, self.wanted.fingerprint, schema, comments, self.wanted.inputs, facts, by)
+            replaced = self._replaced(judged, source)
             publication = self.tables.publish(
                 draft,
                 self.lease,
-                write=lambda target: self._write(source, target, kept),
-                audit=lambda written: self._audit(source, written),
+                write=lambda target: self._write(source, target, kept, replaced),
+                audit=lambda written: self._audit(source, written, replaced),
             )
             return publication, {"counts": counts, **({"changes": told} if (told := changes.told(runs)) else {})}
         finally:
@@ -96,50 +101,62 @@ class TrustedBuild:
         return self.tables.spark.createDataFrame(rows, trusted.RUN)
 
     def _accepted(self, judged: DataFrame, source: Source, runs: list[Record]) -> DataFrame:
-        accepted = trusted.accepted_rows(judged, source, max(run["seq"] for run in runs))
-        if not self.published or self.is_whole:
-            return accepted
-        current = self.tables.read(self.entry["table"], self.published[0].snapshot)
-        return trusted.changed_rows(accepted, current, source)
+        newest = max(run["seq"] for run in runs)
+        has_repeats = bool(source.key) and not trusted.repeated_keys(judged, source, newest).isEmpty()
+        accepted = trusted.accepted_rows(judged, source, newest, has_repeats=has_repeats)
+        is_compared = self.published and not self.is_whole and source.load in ("append", "merge")
+        if is_compared:
+            current = self.tables.read(self.entry["table"], self.published[0].snapshot)
+            accepted = trusted.changed_rows(accepted, current, source)
+        return accepted.persist() if has_repeats or is_compared else accepted
 
-    def _quarantine(self, source: Source, judged: DataFrame, runs: list[Record], counts: list[Record]) -> None:
+    def _replaced(self, judged: DataFrame, source: Source) -> Expr:
+        """True for the rows of the table that these runs replace: all, or those of the partitions that they name."""
+        if self.is_whole or source.load != "overwrite" or not source.partition:
+            return F.lit(True)
+        named = judged.select(source.partition).where(F.col(source.partition).isNotNull()).distinct().collect()
+        return has_value(source.partition, [row[0] for row in named])
+
+    def _quarantine(self, source: Source, decoded: DataFrame, runs: list[Record], counts: list[Record]) -> None:
         """Commit the rejected rows of these runs before the accepted ones; nothing to do where none ever was."""
         table = f"quarantine.{source.name}"
         self.lease.check()
         if any(count["quarantined"] for count in counts) or self.tables.exists(table):
-            self.tables.replace_runs(table, trusted.rejected_rows(judged), [run["run"] for run in runs])
+            self.tables.replace_runs(table, trusted.rejected_rows(decoded, source), [run["run"] for run in runs])
         binding = self._binding(counts)
         halts = sum(count["halts"] for count in binding)
         if halts:
             raise GateError(f"{source.trusted}: {halts} rows break checks that halt; the table stays as it was")
         misfits = sum(count["misfits"] for count in binding)
         if misfits and source.changes == "strict":
-            first = judged.select("_problems").where("exists(_problems, p -> p.rule = 'type')").first()
-            problem = next(p for p in first["_problems"] if p["rule"] == "type") if first else {}
+            spelled = trusted.spelled_rows(decoded, source).where("exists(problems, p -> p.rule = 'type')")
+            first = spelled.select("problems").first()
+            problem = next(p for p in first["problems"] if p["rule"] == "type") if first else {}
             example = f"{problem['column']}: got {problem['value'] or 'a value'}, {problem['message']}"
             raise GateError(f"{source.trusted}: {misfits} rows do not fit, such as {example}; the table stays as it was")
 
-    def _write(self, source: Source, target: Target, kept: DataFrame) -> None:
-        if source.load == "snapshot" or self.is_whole:
-            self.tables.overwrite(target, kept)
+    def _write(self, source: Source, target: Target, kept: DataFrame, replaced: Expr) -> None:
+        if source.load in ("snapshot", "overwrite") or self.is_whole:
+            self.tables.overwrite(target, kept, replaced)
         elif source.load == "append":
             self.tables.add(target, kept)
         else:
             self.tables.merge(target, kept, source.key)
 
-    def _audit(self, source: Source, written: DataFrame) -> int:
+    def _audit(self, source: Source, written: DataFrame, replaced: Expr) -> int:
         expectations: list[Expectation] = list(source.expectations)
         if source.key:
             expectations.append(Unique(rule="unique", columns=source.key))
         required = [name for name, column in source.published.items() if column.required]
         if required:
             expectations.append(NotNull(rule="not_null", columns=required))
-        extra = [self._lost_keys(source)] if source.load == "snapshot" and self.published else []
+        is_replacing = source.load in ("snapshot", "overwrite") and self.published
+        extra = [self._lost_keys(source, replaced)] if is_replacing and source.key else []
         return self.auditor.audit(self.entry["table"], written, expectations, extra, {})
 
-    def _lost_keys(self, source: Source) -> Metric:
-        """Share of the keys served now that the new rows would lose."""
-        current = self.tables.read(self.entry["table"]).select(*source.key)
+    def _lost_keys(self, source: Source, replaced: Expr) -> Metric:
+        """Share of the keys served now, among the rows that are replaced, that the new rows would lose."""
+        current = self.tables.read(self.entry["table"]).where(replaced).select(*source.key)
         newest = str(self.entry["runs"][-1]["run"])
 
         def share(written: DataFrame) -> float:

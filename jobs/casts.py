@@ -1,6 +1,7 @@
 """Text to types with care: for every column a value, and the reason why a text is no such value."""
 
 from dataclasses import dataclass
+from functools import reduce
 
 from pyspark.sql import Column as Expr
 from pyspark.sql import functions as F
@@ -18,10 +19,19 @@ CLOCK_CHANGES = (30, 60, 120)
 
 @dataclass(frozen=True)
 class Cast:
-    """What a text becomes: `value`, null when it cannot, and `fault`, the reason or null."""
+    """What a text becomes: `read`, which means something only where it is not `is_faulty`, and `fault`, the reason or null.
 
-    value: Expr
+    `read` and `is_faulty` are cheap and never null-checked against each other, so that Spark compiles wide rows of them.
+    """
+
+    read: Expr
+    is_faulty: Expr
     fault: Expr
+
+    @property
+    def value(self) -> Expr:
+        """What the text is, null where it has a fault."""
+        return F.when(~self.is_faulty, self.read)
 
 
 def cast(text: Expr, column: Column) -> Cast:
@@ -31,7 +41,7 @@ def cast(text: Expr, column: Column) -> Cast:
     instant that a zone does not have or has twice.
     """
     if column.type == "string":
-        return Cast(text, F.lit(None).cast("string"))
+        return Cast(text, F.lit(False), F.lit(None).cast("string"))
     if column.type == "boolean":
         return _boolean(text)
     if column.type in INTEGER_TYPES:
@@ -46,12 +56,12 @@ def cast(text: Expr, column: Column) -> Cast:
 
 
 def _judged(text: Expr, value: Expr, *faults: tuple[Expr, str]) -> Cast:
-    """The value where no fault applies; the first that does gives the reason."""
+    """The value with what may be wrong with it; the first fault that applies gives the reason."""
     reason = F.lit(None).cast("string")
     for condition, message in reversed(faults):
         reason = F.when(condition, F.lit(message)).otherwise(reason)
-    reason = F.when(text.isNotNull(), reason)
-    return Cast(F.when(reason.isNull(), value), reason)
+    is_any = reduce(lambda one, other: one | other, (F.coalesce(condition, F.lit(False)) for condition, _ in faults))
+    return Cast(value, text.isNotNull() & is_any, F.when(text.isNotNull(), reason))
 
 
 def _boolean(text: Expr) -> Cast:
@@ -130,8 +140,8 @@ def _timestamp(text: Expr, column: Column) -> Cast:
     instant = F.when(trimmed.rlike(ISO_INSTANT), trimmed.try_cast("timestamp"))
     wall = F.when(trimmed.rlike(ISO_LOCAL), trimmed.try_cast("timestamp"))
     local = _zoned(text, wall, column, "expected a time like 2020-12-31T23:59:59")
-    fault = F.when(instant.isNull(), local.fault)
-    return Cast(F.coalesce(instant, local.value), fault)
+    is_faulty = instant.isNull() & local.is_faulty
+    return Cast(F.coalesce(instant, local.read), is_faulty, F.when(instant.isNull(), local.fault))
 
 
 def _epoch(text: Expr, unit: str) -> Cast:

@@ -83,7 +83,9 @@ def wider_types(decoded: DataFrame, source: Source) -> dict[str, str]:
     if not candidates:
         return {}
     counts = [
-        F.count(cast(F.col(name), source.columns[name].model_copy(update={"type": type_})).fault).alias(f"{name} {type_}")
+        F.count_if(cast(F.col(name), source.columns[name].model_copy(update={"type": type_})).is_faulty).alias(
+            f"{name} {type_}"
+        )
         for name, types in candidates.items()
         for type_ in types
     ]

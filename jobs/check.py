@@ -16,15 +16,14 @@ def checked_rows(spark: SparkSession, plan: dict[str, Any]) -> list[dict[str, An
     """
     source = source_from(plan["source"], f"{plan['source']['name']}.yaml")
     decoded = spark.read.schema(trusted.decoded_schema(source)).parquet(f"file://{plan['sample']}")
-    runs = spark.createDataFrame([], trusted.RUN)
-    judged = trusted.judged_rows(decoded, runs, source).orderBy("_raw_row").limit(plan["rows"])
+    spelled = trusted.spelled_rows(decoded.orderBy("_raw_row").limit(plan["rows"]), source)
     values = F.struct(*(F.col(name).cast("string").alias(name) for name in source.published)).alias("values")
-    rows = judged.select(values, F.col("_raw_row.row").alias("row"), "_problems").collect()
+    rows = spelled.select(values, F.col("_raw_row.row").alias("row"), "problems").collect()
     return [
         {
             "row": row["row"],
             "values": row["values"].asDict(),
-            "problems": [f"{p['column'] or 'row'}: {p['rule']}: {p['message']}" for p in row["_problems"]],
+            "problems": [f"{p['column'] or 'row'}: {p['rule']}: {p['message']}" for p in row["problems"]],
         }
         for row in rows
     ]

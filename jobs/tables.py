@@ -175,9 +175,9 @@ class Tables:
         with effect(f"replace runs in {table}"):
             frame.writeTo(f"lake.{table}").overwrite(F.col("_run_id").isin(*runs))
 
-    def overwrite(self, target: Target, frame: DataFrame, where: Expr | None = None) -> None:
-        """Put the rows in place of all there are, or of those in the partitions that `where` names."""
-        self._fitted(target, frame).overwrite(F.lit(True) if where is None else where)
+    def overwrite(self, target: Target, frame: DataFrame, where: Expr) -> None:
+        """Put the rows in place of those that `where` is true for, which must be whole partitions or all there are."""
+        self._fitted(target, frame).overwrite(where)
 
     def add(self, target: Target, frame: DataFrame) -> None:
         """Put the rows beside those there are."""

@@ -7,13 +7,14 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from jobs.casts import cast
+from jobs.casts import Cast, cast
 from jobs.changes import undeclared_fields
 from jobs.checks import broken, meaning
 from lake.columns import Check, Column, stored_type
 from lake.source import Source
 
 LINEAGE = ("_run_id", "_ingested_at", "_raw_key", "_raw_row")
+ON_FAILS = ("quarantine", "warn", "halt")
 RAW_ROW = T.StructType(
     [T.StructField("object", T.IntegerType()), T.StructField("row", T.LongType()), T.StructField("child", T.IntegerType())]
 )
@@ -54,34 +55,67 @@ def table_schema(source: Source) -> T.StructType:
 
 
 def judged_rows(decoded: DataFrame, runs: DataFrame, source: Source) -> DataFrame:
-    """One row per decoded row: typed columns, lineage, `_seq`, `_payload` and what is wrong with the row.
+    """One row per decoded row: typed columns, lineage, `_seq`, and whether anything is wrong with the row.
 
-    `_problems` array of (column, rule, value, message) rejects the row; `_warnings` and `_halts` are arrays of rules.
+    `_is_rejected` boolean, then the typed columns mean nothing; `_is_misfit` boolean, a text was no value of its type;
+    `_warnings` and `_halts` int, checks broken that do not reject. What is wrong is spelled out by `spelled_rows`, for
+    the few rows that need it: lists of problems would make Spark give up compiled code for all.
     `runs` has one row per run: `_run_id`, `_seq`, `_ingested_at`.
     """
-    run_id = F.regexp_extract("_raw_key", r"/run=([0-9A-Z]{26})/", 1).alias("_run_id")
-    casts = {name: cast(F.col(name), column) for name, column in {**source.columns, **source.published}.items()}
-    faults = [_cast_problem(name, column, casts[name].fault) for name, column in source.columns.items()]
-    faults += [_missing_problem(name) for name, column in {**source.columns, **source.published}.items() if column.required]
-    typed = decoded.select(
-        run_id,
-        *(casts[name].value.alias(name) for name in source.columns),
-        *("_raw_key", "_raw_row"),
-        payload(source).alias("_payload"),
-        F.concat(F.filter(F.array(*faults, *_undeclared(source)), lambda p: p.isNotNull()), decoding_problems()).alias(
-            "_faults"
-        ),
-        F.struct(*(F.col(name) for name in source.columns)).alias("_text"),
-    ).join(F.broadcast(runs), "_run_id", "left")
+    broken_ = {on_fail: [broken(check) for check in source.checks if check.on_fail == on_fail] for on_fail in ON_FAILS}
+    reads = {name: made.read for name, made in _casts(source).items()}
+    typed = _typed_rows(decoded, source, reads).join(F.broadcast(runs), "_run_id", "left")
     return typed.select(
         *source.published,
         *LINEAGE,
         "_seq",
-        "_payload",
-        F.concat("_faults", _check_problems(source, "quarantine")).alias("_problems"),
-        F.transform(_check_problems(source, "warn"), lambda p: p["rule"]).alias("_warnings"),
-        _check_problems(source, "halt").alias("_halts"),
+        _any([F.col("_is_faulty"), *broken_["quarantine"]]).alias("_is_rejected"),
+        "_is_misfit",
+        _count(broken_["warn"]).alias("_warnings"),
+        _count(broken_["halt"]).alias("_halts"),
     )
+
+
+def spelled_rows(decoded: DataFrame, source: Source) -> DataFrame:
+    """One row per decoded row: its typed columns, null where a text is faulty, `problems` and `payload`, its text as JSON.
+
+    `problems` is an array of (column, rule, value, message), empty for a row that is not rejected.
+    """
+    casts = _casts(source)
+    faults = [_cast_problem(name, column, casts[name].fault) for name, column in source.columns.items()]
+    faults += [_missing_problem(name) for name in _required(source)] + _undeclared(source)
+    found = F.concat(F.filter(F.array(*faults), lambda p: p.isNotNull()), decoding_problems())
+    checks = [check for check in source.checks if check.on_fail == "quarantine"]
+    texts = F.struct(*(F.col(name) for name in source.columns)).alias("_text")
+    values = {name: made.value for name, made in casts.items()}
+    typed = _typed_rows(decoded, source, values, payload(source).alias("payload"), found.alias("_found"), texts)
+    broken_ = F.filter(F.array(*(_check_problem(source, check) for check in checks)), lambda p: p.isNotNull())
+    problems = F.concat("_found", broken_.cast(T.ArrayType(PROBLEM))) if checks else F.col("_found")
+    return typed.select("_run_id", "_raw_key", "_raw_row", *source.published, problems.alias("problems"), "payload")
+
+
+def _typed_rows(decoded: DataFrame, source: Source, values: dict[str, Expr], *more: Expr) -> DataFrame:
+    """One row per decoded row: every column's value, `_is_misfit`, `_is_faulty`, where it stood, and what is asked for."""
+    casts = _casts(source)
+    is_misfit = _any([casts[name].is_faulty for name in source.columns])
+    others = [F.col("_faults").isNotNull(), *(F.col(name).isNull() for name in _required(source))]
+    others += [problem.isNotNull() for problem in _undeclared(source)]
+    return decoded.select(
+        F.regexp_extract("_raw_key", r"/run=([0-9A-Z]{26})/", 1).alias("_run_id"),
+        *(values[name].alias(name) for name in source.columns),
+        *("_raw_key", "_raw_row"),
+        is_misfit.alias("_is_misfit"),
+        _any([is_misfit, *others]).alias("_is_faulty"),
+        *more,
+    )
+
+
+def _casts(source: Source) -> dict[str, Cast]:
+    return {name: cast(F.col(name), column) for name, column in {**source.columns, **source.published}.items()}
+
+
+def _required(source: Source) -> list[str]:
+    return [name for name, column in {**source.columns, **source.published}.items() if column.required]
 
 
 def payload(source: Source) -> Expr:
@@ -95,19 +129,22 @@ def decoding_problems() -> Expr:
     return F.coalesce(F.from_json("_faults", T.ArrayType(PROBLEM)), none)
 
 
-def accepted_rows(judged: DataFrame, source: Source, newest_seq: int) -> DataFrame:
-    """One row per row without problems, with `_fate`: kept, duplicate or superseded.
+def repeated_keys(judged: DataFrame, source: Source, newest_seq: int) -> DataFrame:
+    """One row per key that more than one of the rows that count have: the key columns, and `rows` bigint."""
+    current = _with_current(judged, source, newest_seq).where("_current")
+    return current.groupBy(*source.key).agg(F.count("*").alias("rows")).where("rows > 1")
+
+
+def accepted_rows(judged: DataFrame, source: Source, newest_seq: int, *, has_repeats: bool = True) -> DataFrame:
+    """One row per row that is not rejected, with `_fate`: kept, duplicate or superseded.
 
     Newest per key by `order_by`, then run, then place in the run; for `append` the first one stays. Of a `snapshot`
-    only the newest run (`newest_seq`) counts. A loser with the same values as the winner is a duplicate.
+    only the newest run (`newest_seq`) counts, for `overwrite` the newest run of each partition. A loser with the same
+    values as the winner is a duplicate. Without repeated keys nothing has to be sorted.
     """
-    valid = judged.where(F.size("_problems") == 0)
-    if source.load == "snapshot":
-        valid = valid.withColumn("_current", F.col("_seq") == newest_seq)
-    else:
-        valid = valid.withColumn("_current", F.lit(True))
-    if not source.key:
-        return valid.withColumn("_fate", F.lit("kept")).drop("_current")
+    valid = _with_current(judged, source, newest_seq)
+    if not source.key or not has_repeats:
+        return valid.withColumn("_fate", F.when(F.col("_current"), "kept").otherwise("superseded")).drop("_current")
     order = [F.col("_seq").asc(), F.col("_raw_row").asc()]
     if source.load != "append":
         order = [*(F.col(name).desc_nulls_last() for name in source.order_by), F.col("_seq").desc(), F.col("_raw_row").desc()]
@@ -122,11 +159,23 @@ def accepted_rows(judged: DataFrame, source: Source, newest_seq: int) -> DataFra
     )
 
 
+def _with_current(judged: DataFrame, source: Source, newest_seq: int) -> DataFrame:
+    """The rows that are not rejected, with `_current`: whether their run is one that counts."""
+    valid = judged.where("not _is_rejected")
+    if source.load == "snapshot":
+        return valid.withColumn("_current", F.col("_seq") == newest_seq)
+    if source.load == "overwrite" and source.partition:
+        newest = judged.where(F.col(source.partition).isNotNull()).groupBy(source.partition).agg(F.max("_seq").alias("_newest"))
+        dated = valid.join(F.broadcast(newest), source.partition, "left")
+        return dated.withColumn("_current", F.col("_seq") == F.col("_newest")).drop("_newest")
+    return valid.withColumn("_current", F.lit(True))
+
+
 def changed_rows(accepted: DataFrame, current: DataFrame, source: Source) -> DataFrame:
     """The accepted rows with `_fate` decided against the table: a kept row that the table has already is a duplicate,
     one that the table has a newer row for (an older one, for `append`) is superseded.
     """
-    if source.load == "snapshot" or not source.key:
+    if source.load in ("snapshot", "overwrite") or not source.key:
         return accepted
     types = {name: stored_type(column.type) for name, column in source.published.items()}
     had = {name: (F.col(name) if name in current.columns else F.lit(None)).cast(type_) for name, type_ in types.items()}
@@ -147,15 +196,12 @@ def changed_rows(accepted: DataFrame, current: DataFrame, source: Source) -> Dat
     return joined.withColumn("_fate", decided).select(*accepted.columns)
 
 
-def rejected_rows(judged: DataFrame) -> DataFrame:
+def rejected_rows(decoded: DataFrame, source: Source) -> DataFrame:
     """One row per decoded row with problems, as quarantine keeps it."""
-    return judged.where(F.size("_problems") > 0).select(
-        "_run_id",
-        "_raw_key",
-        "_raw_row",
-        F.col("_problems").alias("problems"),
-        F.col("_payload").alias("payload"),
-        F.current_timestamp().alias("quarantined_at"),
+    return (
+        spelled_rows(decoded, source)
+        .where(F.size("problems") > 0)
+        .select(*("_run_id", "_raw_key", "_raw_row", "problems", "payload"), F.current_timestamp().alias("quarantined_at"))
     )
 
 
@@ -163,10 +209,10 @@ def run_counts(judged: DataFrame, accepted: DataFrame) -> DataFrame:
     """One row per run: decoded, quarantined, kept, superseded, duplicates, misfits, warnings and halts, all bigint."""
     seen = judged.groupBy("_run_id").agg(
         F.count("*").alias("decoded"),
-        F.count(F.when(F.size("_problems") > 0, 1)).alias("quarantined"),
-        F.count(F.when(F.exists("_problems", lambda p: p["rule"] == "type"), 1)).alias("misfits"),
-        F.sum(F.size("_warnings")).alias("warnings"),
-        F.sum(F.size("_halts")).alias("halts"),
+        F.count_if("_is_rejected").alias("quarantined"),
+        F.count_if("_is_misfit").alias("misfits"),
+        F.sum("_warnings").alias("warnings"),
+        F.sum("_halts").alias("halts"),
     )
     fates = accepted.groupBy("_run_id").agg(
         F.count(F.when(F.col("_fate") == "kept", 1)).alias("kept"),
@@ -198,15 +244,16 @@ def _undeclared(source: Source) -> list[Expr]:
     return [_problem(names != "", None, "undeclared", F.lit(None), F.concat(F.lit("fields nobody declared: "), names))]
 
 
-def _check_problems(source: Source, on_fail: str) -> Expr:
-    """Array of the problems that the checks with this consequence find."""
-    problems = [_check_problem(source, check) for check in source.checks if check.on_fail == on_fail]
-    if not problems:
-        return F.array().cast(T.ArrayType(PROBLEM))
-    return F.filter(F.array(*problems), lambda problem: problem.isNotNull())
-
-
 def _check_problem(source: Source, check: Check) -> Expr:
     hidden = check.column is None or source.columns[check.column].pii
     value = F.lit(None) if hidden else F.col(f"_text.{check.column}")
     return _problem(broken(check), check.column, check.rule, value, F.lit(meaning(check)))
+
+
+def _any(conditions: list[Expr]) -> Expr:
+    return reduce(lambda one, other: one | other, conditions)
+
+
+def _count(conditions: list[Expr]) -> Expr:
+    """How many of the conditions are true."""
+    return reduce(lambda one, other: one + other, (condition.cast("int") for condition in conditions), F.lit(0))

@@ -16,11 +16,16 @@ class Source(Declaration):
     name: str = Field(description="name of the source, of its folder in raw and of its trusted table")
     description: str = Field(description="one sentence that begins with the grain: `One row per ...`")
     schedule: str | None = Field(default=None, description="cron expression of five fields, in UTC")
-    load: Literal["snapshot", "append", "merge"] = Field(
-        description="snapshot: the newest run is the whole truth; append: rows are added; merge: newest row per key"
+    load: Literal["snapshot", "append", "merge", "overwrite"] = Field(
+        description="snapshot: the newest run is the whole truth; append: rows are added; merge: newest row per key; "
+        "overwrite: the newest run that has rows of a partition is the whole truth of that partition"
     )
     key: list[str] = Field(default=[], description="columns that identify a row of the trusted table")
     order_by: list[str] = Field(default=[], description="columns that say which row of a key is newest, most important first")
+    partition: str | None = Field(
+        default=None,
+        description="column by which the table's files are kept apart, of few values such as months; `overwrite` needs it",
+    )
     columns: dict[str, Annotated[Column, Field(description="short form: the type alone")]] = Field(
         description="name of a column -> its type, or all that is said of it"
     )
@@ -49,7 +54,8 @@ class Source(Declaration):
         for name in self.columns:
             checked_name(name)
         published = [name for name, column in self.columns.items() if not column.pii]
-        for place, names in (("key", self.key), ("order_by", self.order_by)):
+        partition = [self.partition] if self.partition else []
+        for place, names in (("key", self.key), ("order_by", self.order_by), ("partition", partition)):
             for name in names:
                 if name not in published:
                     raise ValueError(f"{place}: got {name!r}, expected one of {', '.join(published)}")
@@ -62,8 +68,10 @@ class Source(Declaration):
             )
         if any(column.widen for column in self.columns.values()) and self.changes != "evolve":
             raise ValueError("widen: expected `changes: evolve` beside it")
-        if self.load != "append" and not self.key:
+        if self.load in ("snapshot", "merge") and not self.key:
             raise ValueError(f"load {self.load} needs a key")
+        if self.load == "overwrite" and not self.partition:
+            raise ValueError("load overwrite needs a partition: the column whose values are replaced as a whole")
         return self
 
     @property
@@ -73,9 +81,10 @@ class Source(Declaration):
 
     @property
     def published(self) -> dict[str, Column]:
-        """Columns that leave raw; key columns are required."""
+        """Columns that leave raw; those of the key, and by which partitions are replaced, are required."""
+        needed = {*self.key, *([self.partition] if self.load == "overwrite" else [])}
         return {
-            name: column.model_copy(update={"required": True}) if name in self.key else column
+            name: column.model_copy(update={"required": True}) if name in needed else column
             for name, column in self.columns.items()
             if not column.pii
         }
@@ -83,7 +92,7 @@ class Source(Declaration):
     @property
     def declaration(self) -> str:
         """Hash of all that decides what the trusted table holds."""
-        rules = {"load", "key", "order_by", "checks", "expectations", "max_shrink", "changes"}
+        rules = {"load", "key", "order_by", "partition", "checks", "expectations", "max_shrink", "changes"}
         columns = {name: column.model_dump(mode="json", exclude={"description"}) for name, column in self.columns.items()}
         return _hash({"columns": columns, "decoding": self.decoding, **self.model_dump(mode="json", include=rules)})
 

@@ -48,7 +48,7 @@ def fates(frame: DataFrame) -> list[tuple[Any, ...]]:
 
 def test_a_row_with_two_faults_lists_both_problems(spark: SparkSession) -> None:
     source = declared()
-    row = trusted.rejected_rows(judged(spark, source, (FIRST, 1, {"id": "x", "price": "1.999"}))).first()
+    row = trusted.rejected_rows(decoded(spark, source, (FIRST, 1, {"id": "x", "price": "1.999"})), source).first()
     assert row is not None
     assert [(p["column"], p["rule"], p["value"]) for p in row["problems"]] == [
         ("id", "type", "x"),
@@ -58,10 +58,57 @@ def test_a_row_with_two_faults_lists_both_problems(spark: SparkSession) -> None:
 
 def test_what_identifies_a_person_is_in_no_trusted_or_quarantined_row(spark: SparkSession) -> None:
     source = declared(checks=[{"column": "email", "rule": "matches", "pattern": ".+@.+"}])
-    rows = judged(spark, source, (FIRST, 1, {"id": "1", "email": "hidden"}), (FIRST, 2, {"id": "2", "email": "hidden@x"}))
-    assert "hidden" not in str(rows.collect())
-    rejected = trusted.rejected_rows(rows).collect()
+    rows = ((FIRST, 1, {"id": "1", "email": "hidden"}), (FIRST, 2, {"id": "2", "email": "hidden@x"}))
+    assert "hidden" not in str(judged(spark, source, *rows).collect())
+    rejected = trusted.rejected_rows(decoded(spark, source, *rows), source).collect()
+    assert "hidden" not in str(rejected)
     assert [row["problems"][0]["rule"] for row in rejected] == ["matches"]
+
+
+CHECKS: list[dict[str, Any]] = [
+    {"column": "price", "rule": "between", "low": 1},
+    {"column": "price", "rule": "between", "high": 5, "on_fail": "warn"},
+    {"column": "price", "rule": "in", "values": [3], "on_fail": "halt"},
+]
+
+
+@pytest.mark.parametrize(
+    ("values", "is_rejected", "is_misfit", "warnings", "halts"),
+    [
+        ({"id": "1", "price": "3"}, False, False, 0, 0),
+        ({"id": "1", "price": "9"}, False, False, 1, 1),
+        ({"id": "1", "price": "0"}, True, False, 0, 1),
+        ({"id": "x", "price": "3"}, True, True, 0, 0),
+        ({"id": None, "price": "3"}, True, False, 0, 0),
+        ({"id": "1", "_faults": '[{"rule": "ragged", "message": "2 fields, expected 3"}]'}, True, False, 0, 0),
+    ],
+)
+def test_a_row_is_rejected_just_when_its_problems_can_be_spelled_out(
+    spark: SparkSession, values: dict[str, str | None], is_rejected: bool, is_misfit: bool, warnings: int, halts: int
+) -> None:
+    source = declared(checks=CHECKS)
+    row = judged(spark, source, (FIRST, 1, values)).first()
+    assert row is not None
+    assert (row["_is_rejected"], row["_is_misfit"], row["_warnings"], row["_halts"]) == (
+        is_rejected,
+        is_misfit,
+        warnings,
+        halts,
+    )
+    assert trusted.rejected_rows(decoded(spark, source, (FIRST, 1, values)), source).count() == is_rejected
+
+
+def test_only_the_newest_run_of_a_partition_counts(spark: SparkSession) -> None:
+    source = declared(load="overwrite", partition="id")
+    rows = judged(
+        spark,
+        source,
+        (FIRST, 1, {"id": "1", "price": "1"}),
+        (FIRST, 2, {"id": "2", "price": "2"}),
+        (SECOND, 1, {"id": "1", "price": "x"}),
+    )
+    assert fates(trusted.accepted_rows(rows, source, 2)) == [(1, "1.00", "superseded"), (2, "2.00", "kept")]
+    assert trusted.repeated_keys(rows, source, 2).isEmpty()
 
 
 def test_the_newest_row_of_a_key_wins_by_run_and_then_by_place(spark: SparkSession) -> None:
