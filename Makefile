@@ -16,7 +16,7 @@ local-run: ## from nothing to published tables on this machine
 	    "$(LAKE) sql \"SELECT * FROM category_summary ORDER BY category\"" "$(LAKE) status" "$(LAKE) run   # only what changed upstream"
 
 test: setup ## every test and check; ARGS="-k word" chooses
-	@$(PYTHON) -m pytest tests $(ARGS)
+	@$(PYTHON) -m pytest tests $(if $(ARGS),$(ARGS),--numprocesses 2 --dist loadgroup)
 	@$(if $(ARGS),true,$(MAKE) --no-print-directory check)
 
 up: setup ## start the local servers
@@ -28,8 +28,7 @@ down: ## end the local servers that `up` started
 reset: ## end the servers and delete the local lake's data; FORCE=1 does not ask
 	@if [ -d .lake ] && [ -z "$(FORCE)" ] && [ -t 0 ]; then read -rp 'Delete .lake with all its data? [y/N] ' answer; \
 	  [ "$$answer" = y ] || { echo 'nothing was deleted'; exit 1; }; fi
-	@$(MAKE) --no-print-directory down
-	@rm -rf .lake && echo '.lake is deleted'
+	@if [ -x $(LAKE) ]; then $(PYTHON) -m local.reset; else rm -rf .lake; fi
 
 check: setup ## ruff, mypy --strict, import rules
 	@$(PYTHON) -m ruff check .

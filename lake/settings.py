@@ -30,11 +30,16 @@ SETTINGS: dict[str, tuple[str, str]] = {
     "FAKESTORE_URL": ("the stand-in, once `lake up` ran", "address of the shop's API"),
     "SHOP_FILES_URL": ("the stand-in, once `lake up` ran", "address of the shop's files"),
     "SHOP_DATABASE_URL": ("the local MariaDB, once `lake up` ran", "mysql://user:password@host:port/database"),
+    "FLIGHTS_URL": ("the stand-in, once `lake up` ran", "address of the flights' files and API"),
+    "FLIGHTS_DATABASE_URL": ("the local PostgreSQL, once `lake up` ran", "postgresql://user:password@host:port/database"),
 }
 
 #: These come from one place together: naming one of them in the environment ignores what `lake up` wrote for the others.
 S3_GROUP = ("LAKE_ROOT", "LAKE_S3_ENDPOINT", "LAKE_S3_REGION", "LAKE_S3_ACCESS_KEY_ID", "LAKE_S3_SECRET_ACCESS_KEY")
-OWN_DEFAULT = ("LAKE_HOME", "LAKE_SPARK_JARS", "FAKESTORE_URL", "SHOP_FILES_URL", "SHOP_DATABASE_URL")
+OWN_DEFAULT = (
+    *("LAKE_HOME", "LAKE_SPARK_JARS", "FAKESTORE_URL", "SHOP_FILES_URL", "SHOP_DATABASE_URL"),
+    *("FLIGHTS_URL", "FLIGHTS_DATABASE_URL"),
+)
 
 
 class Secret(str):

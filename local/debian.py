@@ -1,4 +1,4 @@
-"""What the lake needs of the system, Java 17, MariaDB's server and Python's venv, and how Debian's packages bring it."""
+"""What the lake needs of the system, Java 17, MariaDB's and PostgreSQL's servers and Python's venv, and how Debian's packages bring it."""
 
 import importlib.util
 import os
@@ -11,8 +11,8 @@ from local.steps import StepFailed, command
 
 JAVA = "17"
 JVMS = Path("/usr/lib/jvm")
-#: MariaDB's programs without the package that would start a service of its own.
 POSTGRESQL_PROGRAMS = Path("/usr/lib/postgresql")
+#: MariaDB's programs without the package that would start a service of its own.
 MARIADB_PACKAGES = ("mariadb-server-core", "mariadb-client-core")
 
 
@@ -48,7 +48,7 @@ def missing_packages(environ: Mapping[str, str]) -> list[str]:
     if not all(mariadb_program(name, environ) for name in ("mariadbd", "mariadb-install-db", "my_print_defaults")):
         missing.extend(MARIADB_PACKAGES)
     if not any(POSTGRESQL_PROGRAMS.glob("*/bin/initdb")):
-        missing.append("postgresql")  # only tests need it: they read from a real one
+        missing.append("postgresql")
     if not all(importlib.util.find_spec(name) for name in ("venv", "ensurepip")):
         missing.append("python3-venv")
     return missing

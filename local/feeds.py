@@ -1,4 +1,4 @@
-"""A stand-in for the shop's API and files, with FakeStore's routes and quirks, that tests can script to misbehave."""
+"""A stand-in for the APIs and files that the lake asks, the shop's with FakeStore's quirks, that tests can script to misbehave."""
 
 import argparse
 import signal
@@ -14,6 +14,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from local.exchange_rates import exchange_rates_csv
 from local.fakestore import load_fakestore
 from local.feed_answers import Answer, api_answer, file_answer, json_answer, not_found
+from local.flight_answers import Files, flights_answer
+from local.flights import monthly_files
 
 __all__ = ["Answer", "Feeds", "json_answer", "start_feeds"]
 
@@ -35,6 +37,7 @@ class Feeds:
     data: dict[str, list[dict[str, Any]]]
     files: dict[str, bytes]
     faults: dict[str, list[Answer]]
+    flights: Files
     requests: list[Request] = field(default_factory=list)
     lock: Lock = field(default_factory=Lock)
 
@@ -47,6 +50,11 @@ class Feeds:
     def files_url(self) -> str:
         """Address of the shop's files."""
         return f"{self.url}/files"
+
+    @property
+    def flights_url(self) -> str:
+        """Address of all that is about flights."""
+        return f"{self.url}/flights"
 
     def close(self) -> None:
         """Stop answering."""
@@ -66,6 +74,8 @@ class Feeds:
                 content = self.files.get("/".join(segments[1:]))
                 return not_found(request.path) if content is None else file_answer(content, request.headers)
             query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+            if segments[0] == "flights":
+                return flights_answer(self.flights, segments[1:], query, request.headers) or not_found(request.path)
             return api_answer(self.data, segments, query) or not_found(request.path)
 
 
@@ -111,6 +121,7 @@ def start_feeds(
     faults: Mapping[str, Sequence[Answer]] | None = None,
     files: Mapping[str, bytes] | None = None,
     port: int = 0,
+    flights: Files = monthly_files,
 ) -> Feeds:
     """A stand-in that answers on loopback; `data` replaces whole collections, `files` adds files, `faults` answer first."""
 
@@ -122,6 +133,7 @@ def start_feeds(
         data={**load_fakestore(), **(data or {})},
         files={"exchange_rates.csv": exchange_rates_csv(), **(files or {})},
         faults={path: list(answers) for path, answers in (faults or {}).items()},
+        flights=flights,
     )
     Handler.feeds = feeds
     Thread(target=feeds.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
@@ -130,7 +142,9 @@ def start_feeds(
 
 def main() -> None:
     """Serve until somebody says stop."""
-    parser = argparse.ArgumentParser(prog="python -m local.feeds", description="stand-in for the shop's API and files")
+    parser = argparse.ArgumentParser(
+        prog="python -m local.feeds", description="stand-in for the APIs and files that the lake asks"
+    )
     parser.add_argument("--port", type=int, required=True, help="port of the loopback interface")
     feeds = start_feeds(port=parser.parse_args().port)
 

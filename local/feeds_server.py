@@ -7,7 +7,7 @@ from lake.settings import HOME, Settings
 from local.state import ServerState
 
 NAME = "feeds"
-VARIABLES = ("FAKESTORE_URL", "SHOP_FILES_URL")
+VARIABLES = ("FAKESTORE_URL", "SHOP_FILES_URL", "FLIGHTS_URL")
 START_SECONDS = 20.0
 
 
@@ -52,5 +52,6 @@ def provision(settings: Settings, state: ServerState) -> None:
 
 
 def variables(state: ServerState) -> dict[str, str]:
-    """Settings by which the bots find the shop."""
-    return {"FAKESTORE_URL": address(state), "SHOP_FILES_URL": f"{address(state)}/files"}
+    """Settings by which the bots find shop and flights."""
+    base = address(state)
+    return {"FAKESTORE_URL": base, "SHOP_FILES_URL": f"{base}/files", "FLIGHTS_URL": f"{base}/flights"}

@@ -14,15 +14,16 @@ from typing import Any
 from lake.errors import LakeError, TemporaryError, UsageError
 from lake.settings import Settings
 from local.debian import install_command
+from local.planes_table import make_planes
 from local.processes import NO_SPACE
 from local.state import ServerState
 
 NAME = "postgresql"
-VARIABLES = ("SHOP_POSTGRESQL_URL",)
+VARIABLES = ("FLIGHTS_DATABASE_URL",)
 PACKAGE = "postgresql"
 #: Debian keeps the programs of each version in a folder of its own, outside PATH.
 PROGRAMS = Path("/usr/lib/postgresql")
-OWNER, DATABASE, READER = "postgres", "shop", "shop_reader"
+OWNER, DATABASE, READER = "postgres", "flights", "flights_reader"
 START_SECONDS = 60.0
 
 
@@ -123,7 +124,7 @@ def connect(state: ServerState, database: str) -> Any:
 
 
 def provision(settings: Settings, state: ServerState) -> None:
-    """Make the shop's database and the account that may only read.
+    """Make the database with its planes, and the account that may only read.
 
     Raises LakeError when the server refuses.
     """
@@ -139,14 +140,16 @@ def provision(settings: Settings, state: ServerState) -> None:
             words = "alter role {} login password {}; grant pg_read_all_data to {}"
             reader, password = sql.Identifier(READER), sql.Literal(state.secrets["reader_password"])
             connection.execute(sql.SQL(words).format(reader, password, reader))
+        with connect(state, DATABASE) as connection:
+            make_planes(connection)
     except psycopg.Error as error:
-        raise LakeError(f"{NAME}: preparing the shop's database: {error}; see .lake/logs/{NAME}.log") from error
+        raise LakeError(f"{NAME}: preparing the database: {error}; see .lake/logs/{NAME}.log") from error
 
 
 def variables(state: ServerState) -> dict[str, str]:
     """Settings by which the lake finds the database."""
     identity = f"{READER}:{state.secrets['reader_password']}"
-    return {"SHOP_POSTGRESQL_URL": f"postgresql://{identity}@{address(state)}/{DATABASE}"}
+    return {"FLIGHTS_DATABASE_URL": f"postgresql://{identity}@{address(state)}/{DATABASE}"}
 
 
 def _is_root() -> bool:

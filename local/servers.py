@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 from lake.errors import LakeError
 from lake.references import public_url
 from lake.settings import Settings, parse_env_file
-from local import feeds_server, mariadb, minio
+from local import feeds_server, mariadb, minio, postgresql
 from local.cache import only_one
 from local.processes import end, free_port, is_alive, is_taken, port_owner, start, wait_until, wait_until_ready
 from local.state import ServerState, check_space, read_state, write_env, write_state
@@ -35,7 +35,7 @@ class Server(Protocol):
     def variables(self, state: ServerState) -> dict[str, str]: ...
 
 
-SERVERS: tuple[Server, ...] = (minio, mariadb, feeds_server)
+SERVERS: tuple[Server, ...] = (minio, mariadb, postgresql, feeds_server)
 
 
 #: How long a server that was just killed may still hold its port: its threads end one after the other.

@@ -92,6 +92,8 @@ def shop_in(copy: Copy, home: Path) -> Shop:
     shop = {
         "FAKESTORE_URL": feeds.url,
         "SHOP_FILES_URL": feeds.files_url,
+        "FLIGHTS_URL": feeds.flights_url,
+        "FLIGHTS_DATABASE_URL": copy.written["FLIGHTS_DATABASE_URL"],
         "SHOP_DATABASE_URL": copy.written["SHOP_DATABASE_URL"],
     }
     return Shop(copy.lake.having(**{**s3, **places, **shop}), feeds, home)

@@ -37,5 +37,5 @@ def running_copy(config: pytest.Config) -> Made:
 
 
 def _removed(reader: Reader) -> None:
-    reader.types("make down")
+    reader.types("make reset FORCE=1")
     shutil.rmtree(reader.checkout, ignore_errors=True)

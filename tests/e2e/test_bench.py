@@ -54,8 +54,8 @@ def first_run(lake: Lake, number: int) -> float:
     """Time of a first run on an empty lake beside the others."""
     home = lake.settings.home / f"empty-{number}"
     variables = ("LAKE_S3_ENDPOINT", "LAKE_S3_ACCESS_KEY_ID", "LAKE_S3_SECRET_ACCESS_KEY")
-    shop = ("FAKESTORE_URL", "SHOP_FILES_URL", "SHOP_DATABASE_URL")
-    known = {name: lake.settings.environment[name] for name in (*variables, *shop)}
+    feeds = ("FAKESTORE_URL", "SHOP_FILES_URL", "SHOP_DATABASE_URL", "FLIGHTS_URL", "FLIGHTS_DATABASE_URL")
+    known = {name: lake.settings.environment[name] for name in (*variables, *feeds)}
     empty = lake.having(**known, LAKE_HOME=str(home), LAKE_ROOT=f"{lake.settings.root}/{home.name}")
     took = seconds(lambda: empty("run").code)
     shutil.rmtree(home)

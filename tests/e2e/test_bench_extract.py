@@ -77,7 +77,7 @@ def _fill_mysql(running: object) -> None:
 
 
 def _fill_postgresql(running: object) -> None:
-    with postgresql.connect(running.state, "shop") as connection:  # type: ignore[attr-defined]
+    with postgresql.connect(running.state, postgresql.DATABASE) as connection:  # type: ignore[attr-defined]
         connection.execute(f"create table t ({COLUMNS.format(double='double precision', stamp='timestamp(6)')})")
         stamp = "timestamp '2020-01-01' + g * interval '1 second' + (g % 1000000) * interval '1 microsecond'"
         values = VALUES.format(day="date '2010-01-01' + (g % 5000)::int", stamp=stamp).replace(") / 100,", ") / 100.0,")

@@ -26,7 +26,7 @@ SUMMARY = {
 def test_it_ends_well_and_shows_the_refined_tables(copy: Copy) -> None:
     assert copy.local_run.code == 0, copy.local_run.err
     for told in (
-        "10 tables published",
+        "18 tables published",
         "refined.category_summary",
         "refined.product_sales",
         "refined.customer_value",
@@ -137,7 +137,7 @@ def test_down_ends_what_up_started_and_nothing_else(copy: Copy, tmp_path: Path) 
     environment = {**os.environ, "PYTHONPATH": str(copy.folder)}
     stranger = start([python, "-m", "local.feeds", "--port", str(free_port())], environment, tmp_path / "log")
     try:
-        assert sorted(json.loads(copy.lake("down", "--json").out)) == ["feeds", "mariadb", "minio"]
+        assert sorted(json.loads(copy.lake("down", "--json").out)) == ["feeds", "mariadb", "minio", "postgresql"]
         assert is_alive(stranger)
         asked = copy.lake("run")
         assert asked.code == 75

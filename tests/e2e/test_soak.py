@@ -128,7 +128,8 @@ def soak(tmp_path: Path) -> Iterator[Soak]:
     """A lake of its own on real servers."""
     feeds = start_feeds()
     places = {"LAKE_HOME": str(tmp_path), "LAKE_SOURCES": str(HOME / "ingest" / "sources")}
-    places |= {"FAKESTORE_URL": feeds.url, "SHOP_FILES_URL": feeds.files_url, "LAKE_LEASE_SECONDS": "10"}
+    places |= {"FAKESTORE_URL": feeds.url, "SHOP_FILES_URL": feeds.files_url, "FLIGHTS_URL": feeds.flights_url}
+    places |= {"FLIGHTS_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "LAKE_LEASE_SECONDS": "10"}
     lake = Lake({**user_environment(), **places})
     assert lake("up").code == 0
     yield Soak(lake, feeds, tmp_path)

@@ -25,9 +25,9 @@ def blocks(language: str) -> list[str]:
 
 @pytest.fixture
 def lake(minio_server: Server, postgres_database: Server, tmp_path: Any) -> Iterator[Objects]:
-    url = postgres_database.variables["SHOP_POSTGRESQL_URL"]
+    url = postgres_database.variables["FLIGHTS_DATABASE_URL"]
     yield Objects(lake_of(minio_server, tmp_path, ORDERS_DATABASE_URL=url))
-    with postgresql.connect(postgres_database.state, "shop") as connection:
+    with postgresql.connect(postgres_database.state, postgresql.DATABASE) as connection:
         connection.execute("drop table if exists orders")
 
 
@@ -38,7 +38,7 @@ def test_the_guides_example_brings_all_orders_and_then_the_changed_one(lake: Obj
     def ingested() -> Pull:
         return pull("orders", {"orders": source}, lake, str(ULID()))
 
-    with postgresql.connect(postgres_database.state, "shop") as connection:
+    with postgresql.connect(postgres_database.state, postgresql.DATABASE) as connection:
         connection.execute(created)
         assert ingested().rows == 3
         assert ingested().rows == 1  # the lag

@@ -54,7 +54,7 @@ def database(request: pytest.FixtureRequest) -> Iterator[Database]:
         _queried(server, "drop table if exists things")
         return
     server = request.getfixturevalue("postgres_database")
-    yield Database("postgresql", server, lambda words: _executed(server, words), server.variables["SHOP_POSTGRESQL_URL"])
+    yield Database("postgresql", server, lambda words: _executed(server, words), server.variables["FLIGHTS_DATABASE_URL"])
     _executed(server, "drop table if exists things")
 
 
@@ -64,7 +64,7 @@ def _queried(server: Server, statement: str) -> None:
 
 
 def _executed(server: Server, statement: str) -> None:
-    with postgresql.connect(server.state, "shop") as connection:
+    with postgresql.connect(server.state, postgresql.DATABASE) as connection:
         connection.execute(statement)
 
 

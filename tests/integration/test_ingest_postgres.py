@@ -27,14 +27,14 @@ def lake_settings(minio_server: Server, postgres_database: Server, tmp_path: Any
 @pytest.fixture
 def sql(postgres_database: Server) -> Iterator[Sql]:
     """Runs statements as the database's owner; what a test makes is gone after it."""
-    with postgresql.connect(postgres_database.state, "shop") as connection:
+    with postgresql.connect(postgres_database.state, postgresql.DATABASE) as connection:
         connection.execute("create extension if not exists hstore schema pg_catalog")
         yield lambda statement: connection.execute(statement)
         connection.execute('drop schema public cascade; drop schema if exists "o\'dd.s" cascade; create schema public')
 
 
 def posted(columns: dict[str, Any], **more: Any) -> Any:
-    return things(columns, **{"url": "${env:SHOP_POSTGRESQL_URL}", **more})
+    return things(columns, **{"url": "${env:FLIGHTS_DATABASE_URL}", **more})
 
 
 LONG = "-" + "1234567890" * 13 + "." + "0987654321" * 20
@@ -184,7 +184,7 @@ def test_a_query_with_one_name_twice_is_refused(objects: Objects, sql: Sql) -> N
 def refused(source: Any, objects: Objects, kind: type[Exception]) -> str:
     with pytest.raises(kind) as caught:
         landed(source, objects)
-    assert objects.settings.environment["SHOP_POSTGRESQL_URL"].split(":")[2].split("@")[0] not in repr(caught.value)
+    assert objects.settings.environment["FLIGHTS_DATABASE_URL"].split(":")[2].split("@")[0] not in repr(caught.value)
     return str(caught.value)
 
 
@@ -196,7 +196,7 @@ def test_a_table_or_column_that_is_not_there_is_named_with_those_that_are(object
 
 
 def test_a_wrong_password_a_lost_database_and_a_dead_server_are_told_apart(objects: Objects) -> None:
-    url = objects.settings.environment["SHOP_POSTGRESQL_URL"]
+    url = objects.settings.environment["FLIGHTS_DATABASE_URL"]
     wrong = posted({"id": "bigint"}, url=url.replace("@", "x@"))
     assert "access denied for the user (PostgreSQL state 28P01)" in refused(wrong, objects, UsageError)
     lost = posted({"id": "bigint"}, url=url.removesuffix("/shop") + "/nowhere")

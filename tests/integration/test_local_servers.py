@@ -1,6 +1,7 @@
 """The local servers as a person meets them: started, used, killed, in the way of each other, and ended."""
 
 import os
+import shutil
 import signal
 import socket
 import urllib.request
@@ -13,9 +14,10 @@ import pytest
 
 from lake.errors import LakeError
 from lake.settings import Settings, parse_env_file, read_settings
+from local import postgresql
 from local.mariadb import socket_path, user
 from local.processes import is_alive, is_taken, start, wait_until
-from local.servers import down, status, up
+from local.servers import SERVERS, down, status, up
 from local.shop_database import make_shop
 from local.state import read_state, write_state
 
@@ -31,6 +33,7 @@ def home(tmp_path: Path) -> Iterator[Path]:
     folder.mkdir()
     yield folder
     down(settings_of(folder))
+    shutil.rmtree(postgresql.home_folder(settings_of(folder)), ignore_errors=True)
 
 
 def kill(home: Path, name: str) -> None:
@@ -55,9 +58,9 @@ def rows(home: Path, query: str) -> list[tuple[object, ...]]:
 
 def test_every_server_answers_after_up_and_none_after_down(home: Path) -> None:
     started = up(settings_of(home))
-    assert [(server.name, server.is_new) for server in started] == [("minio", True), ("mariadb", True), ("feeds", True)]
+    assert [(server.name, server.is_new) for server in started] == [(server.NAME, True) for server in SERVERS]
     assert set(states(home).values()) == {"running"}
-    assert sorted(down(settings_of(home))) == ["feeds", "mariadb", "minio"]
+    assert sorted(down(settings_of(home))) == ["feeds", "mariadb", "minio", "postgresql"]
     assert set(states(home).values()) == {"stopped"}
     assert not any(Path(f"/proc/{server.pid}/cmdline").exists() and is_running(server.pid) for server in started)
 
@@ -122,7 +125,7 @@ def test_down_leaves_alone_what_up_did_not_start(home: Path) -> None:
     state["feeds"].process = type(ours)(stranger.pid, ours.started, ours.command)
     write_state(home / ".lake", state)
     try:
-        assert sorted(down(settings_of(home))) == ["mariadb", "minio"]
+        assert sorted(down(settings_of(home))) == ["mariadb", "minio", "postgresql"]
         assert is_alive(stranger)
     finally:
         os.kill(stranger.pid, signal.SIGKILL)

@@ -39,7 +39,8 @@ def spark_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setting
         "SHOP_DATABASE_URL": "mysql://nobody@127.0.0.1:1/none",
         "FAKESTORE_URL": "http://127.0.0.1:1",
     }
-    environ |= {"SHOP_FILES_URL": "http://127.0.0.1:1/files"}
+    environ |= {"SHOP_FILES_URL": "http://127.0.0.1:1/files", "FLIGHTS_URL": "http://127.0.0.1:1/flights"}
+    environ |= {"FLIGHTS_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}
     settings = read_settings(environ)
     servers.up(settings)
     yield read_settings(environ)

@@ -19,7 +19,8 @@ def zipped(**entries: bytes) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in entries.items():
-            archive.writestr(name.replace("__slash__", "/").replace("__dot__", "."), data)
+            written = zipfile.ZipInfo(name.replace("__slash__", "/").replace("__dot__", "."), (2020, 1, 1, 0, 0, 0))
+            archive.writestr(written, data, zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
 
 

@@ -26,7 +26,7 @@ GOOD: dict[str, Any] = {
     [
         ({"shcedule": "x"}, "goods.yaml: shcedule: no such key; did you mean 'schedule'?"),
         ({"kind": "rst"}, "goods.yaml: kind: got 'rst', expected one of 'rest', 'files', 'database'"),
-        ({"load": "snap"}, "goods.yaml: load: got 'snap', expected 'snapshot', 'append' or 'merge'"),
+        ({"load": "snap"}, "goods.yaml: load: got 'snap', expected 'snapshot', 'append', 'merge' or 'overwrite'"),
         ({"key": ["ident"]}, "goods.yaml: key: got 'ident', expected one of id, price"),
         ({"key": ["email"]}, "goods.yaml: key: got 'email', expected one of id, price"),
         ({"key": []}, "goods.yaml: load snapshot needs a key"),

@@ -1,0 +1,22 @@
+"""Which tests share a process when two run at once (`make test`): those that share what takes long to start."""
+
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+#: Folders whose tests share one lake or one Spark session; they begin first, because they last longest.
+TOGETHER = ("e2e", "spark")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give every test the name of its group: its folder where that shares a session, else its file."""
+    for item in items:
+        folder, *rest = item.path.relative_to(TESTS).parts
+        item.add_marker(pytest.mark.xdist_group(folder if folder in TOGETHER else f"{folder}/{rest[0]}"))
+    items.sort(key=lambda item: _order(item.path.relative_to(TESTS).parts[0]))
+
+
+def _order(folder: str) -> int:
+    return TOGETHER.index(folder) if folder in TOGETHER else len(TOGETHER)
