@@ -1,8 +1,12 @@
-"""Which tests share a process when two run at once (`make test`): those that share what takes long to start."""
+"""What holds for all tests: which share a process when two run at once (`make test`), and that no property is judged by time."""
 
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 TESTS = Path(__file__).parent
 #: Folders whose tests share one lake or one Spark session; they begin first, because they last longest.
