@@ -26,7 +26,8 @@ def decimal_type(digits: int, scale: int) -> pa.DataType:
 def kept(texts: Any, wanted: pa.DataType) -> Any:
     """The server's texts as `wanted`, or as text when a value has no exact form in it.
 
-    A column of dates with one `infinity` or `0000-00-00` stays text; its other values are then written as if they had been typed.
+    A column of dates with one `infinity` or `0000-00-00`, or of floats with one `NaN`, stays text; its other values are then
+    written as if they had been typed, so that a value's text is the same beside any other.
     """
     if texts.type == wanted:
         return texts
@@ -34,6 +35,8 @@ def kept(texts: Any, wanted: pa.DataType) -> Any:
         return _typed(texts, wanted)
     except (pa.ArrowInvalid, ValueError, OverflowError):
         odd = texts.cast(TEXT)
+        if pa.types.is_floating(wanted):
+            return _by_finiteness(odd, wanted)
         return _by_value(odd, wanted) if pa.types.is_temporal(wanted) else odd
 
 
@@ -70,6 +73,12 @@ def _floats(texts: Any, wanted: pa.DataType) -> Any:
     if wanted == pa.float64():
         return doubles
     return pc.cast(texts, pa.float32())
+
+
+def _by_finiteness(texts: Any, wanted: pa.DataType) -> Any:
+    """Numbers in binary: those that are finite in the form of typed ones, the others by name as the server wrote them."""
+    numbers = pc.cast(pc.cast(texts, pa.float64()), wanted)
+    return pc.if_else(pc.is_finite(numbers), pc.cast(numbers, TEXT), texts)
 
 
 def _by_value(texts: Any, wanted: pa.DataType) -> Any:

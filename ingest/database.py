@@ -7,10 +7,11 @@ from typing import Any
 from ingest.database_address import Address, parsed_address
 from ingest.database_check import Chunk, checked
 from ingest.database_cursor import Slice, slice_of
+from ingest.database_keys import all_keys
 from ingest.database_parts import Written, empty, written
 from ingest.database_server import Field, KeyPart, Lost, Server
 from ingest.news import hashed
-from ingest.originals import Fetched, Moved, Visit
+from ingest.originals import AllKeys, Fetched, Moved, Visit
 from lake.database_source import DatabaseSource
 from lake.errors import SourceError, TemporaryError
 from lake.references import resolved
@@ -40,7 +41,7 @@ class DatabaseBot:
         return hashed([self.shown, self.source.query, cursor.column if cursor else None, cursor.start if cursor else None])
 
     def originals(self, visit: Visit) -> Iterator[Fetched]:
-        """The rows in Parquet, chunk by chunk.
+        """The rows in Parquet, chunk by chunk; then the keys of all rows, where deleted ones are to be found.
 
         Raises TemporaryError when the server is away or busy, SourceError and UsageError when it refuses, and Moved when
         the table has other columns or another key than when a killed run began.
@@ -57,6 +58,8 @@ class DatabaseBot:
                     resume=reading.resume(),
                     cursor=reading.slice.cursor,
                 )
+            if self.source.sweeps_keys and not visit.window:
+                visit.keep_keys(reading.all_keys())
         finally:
             reading.server.close()
 
@@ -109,6 +112,15 @@ class _Reading:
             if is_last:
                 return
             pauses = iter(PAUSES)
+
+    def all_keys(self) -> AllKeys:
+        """The keys of all rows in one snapshot; in a later one, from the start, when the connection is lost."""
+        pauses = iter(PAUSES)
+        while True:
+            try:
+                return all_keys(self._source, self.server, self._fields, self._key, self._visit, self._where)
+            except Lost as lost:
+                self._reconnect(lost, pauses)
 
     def resume(self) -> dict[str, Any] | None:
         """How another process goes on behind the part that came last; None behind the last of all."""

@@ -19,7 +19,7 @@ from lake.errors import SourceError, TemporaryError
 
 @dataclass(frozen=True)
 class Chunk:
-    """Rows of one statement: those that keep a condition, in the order of a key and at most so many, or all."""
+    """Rows of one statement: those that keep a condition, in an order, and at most so many, or all."""
 
     condition: str = ""
     order: str = ""
@@ -28,17 +28,23 @@ class Chunk:
     def rows(self, server: Server) -> str:
         """What stands from FROM on."""
         kept = f" where {self.condition}" if self.condition else ""
-        first = f" order by {self.order} limit {self.limit}" if self.limit else ""
-        return f"from {server.relation()}{kept}{first}"
+        return f"from {server.relation()}{kept}"
+
+    @property
+    def order_and_limit(self) -> str:
+        """What stands behind the rows."""
+        ordered = f" order by {self.order}" if self.order else ""
+        return f"{ordered} limit {self.limit}" if self.limit else ordered
 
     def count(self, server: Server) -> str:
         """The statement that counts them."""
-        return f"select count(*) from (select 1 {self.rows(server)}) as counted"  # noqa: S608 - every name is quoted
+        first = self.order_and_limit if self.limit else ""
+        return f"select count(*) from (select 1 {self.rows(server)}{first}) as counted"  # noqa: S608 - every name is quoted
 
     def select(self, server: Server, fields: Sequence[Field]) -> str:
         """The statement that reads their columns, each row's checksum, and in every row their count."""
         columns = ", ".join(field.read for field in fields)
-        return f"select {columns}, {server.check(fields)}, ({self.count(server)}) {self.rows(server)}"
+        return f"select {columns}, {server.check(fields)}, ({self.count(server)}) {self.rows(server)}{self.order_and_limit}"
 
 
 def checked(server: Server, fields: Sequence[Field], chunk: Chunk, where: str) -> Iterator[list[Any]]:

@@ -29,9 +29,19 @@ class Written:
     last: tuple[str | None, ...]
 
 
+Piece = list[list[Any]]
+"""Consecutive batches of columns."""
+
+
 def written(batches: Iterator[list[Any]], fields: Sequence[Field], new_path: Callable[[], Path]) -> Iterator[Written]:
-    """The batches as originals: at most PART_BYTES of text and PART_ROWS each, but one row at least."""
-    waiting: list[list[Any]] = []
+    """The batches as originals, one per piece."""
+    for piece in pieces(batches):
+        yield _original(piece, fields, new_path())
+
+
+def pieces(batches: Iterator[list[Any]]) -> Iterator[Piece]:
+    """The batches cut anew: at most PART_BYTES of text and PART_ROWS each, but one row at least."""
+    waiting: Piece = []
     size = rows = 0
     for columns in batches:
         sizes, start = _row_sizes(columns), 0
@@ -43,10 +53,15 @@ def written(batches: Iterator[list[Any]], fields: Sequence[Field], new_path: Cal
             waiting.append(piece)
             size, rows, start = size + int(sizes[start : start + fits].sum()), rows + fits, start + fits
             if start < len(sizes) or rows == PART_ROWS:
-                yield _original(waiting, fields, new_path())
+                yield waiting
                 waiting, size, rows = [], 0, 0
     if rows:
-        yield _original(waiting, fields, new_path())
+        yield waiting
+
+
+def joined(piece: Piece) -> list[Any]:
+    """Each column of a piece as one array."""
+    return [pa.concat_arrays(list(columns)) for columns in zip(*piece, strict=True)]
 
 
 def empty(fields: Sequence[Field], path: Path) -> Written:
@@ -62,10 +77,9 @@ def _row_sizes(columns: Sequence[Any]) -> Any:
     return sizes
 
 
-def _original(waiting: list[list[Any]], fields: Sequence[Field], path: Path) -> Written:
+def _original(piece: Piece, fields: Sequence[Field], path: Path) -> Written:
     arrays, last = [], []
-    for position, field in enumerate(fields):
-        texts = pa.concat_arrays([columns[position] for columns in waiting])
+    for texts, field in zip(joined(piece), fields, strict=True):
         value = texts[-1].as_py() if len(texts) else None
         last.append(value.hex() if isinstance(value, bytes) else value)
         arrays.append(kept(texts, field.type))

@@ -8,12 +8,12 @@ from typing import Any
 from ingest.decode import Decoder, Place, decode, decoder_of, detected_by, missing_by
 from ingest.decoded import DecodedFile
 from ingest.news import content, now
-from ingest.originals import Fetched, Token, Validators, Window, unchanged
+from ingest.originals import AllKeys, Fetched, Token, Validators, Window, unchanged
 from ingest.replay import checked_copy
 from lake import paths
 from store import checkpoints, raw
 from store.leases import Lease
-from store.manifests import Checkpoint, Decoded, Decoding, Manifest, Original, Part
+from store.manifests import Checkpoint, Decoded, Decoding, Keys, Manifest, Original, Part
 from store.objects import Objects
 
 #: So many originals that are the newest run's again are compared before their number is remembered.
@@ -51,6 +51,7 @@ class Draft:
     parts: list[Part] = field(default_factory=list)
     held: list[_Held] = field(default_factory=list)
     seen: list[Validators] = field(default_factory=list)
+    keys: AllKeys | None = None
 
     def __post_init__(self) -> None:
         self.folder = paths.raw_run(self.source.name, self.run)
@@ -78,9 +79,13 @@ class Draft:
         self._write_held()
         self._write(answer, file)
 
+    def keep_keys(self, keys: AllKeys) -> None:
+        """The keys of all rows that the source has: held back too, beside the originals."""
+        self.keys = keys
+
     def is_unchanged(self, committed: Token | None) -> bool:
-        """Whether nothing came that the newest run does not have."""
-        if self.head is None or self.parts or self.cursor != committed:
+        """Whether nothing came that the newest run does not have, and nothing is gone."""
+        if self.head is None or self.parts or self.cursor != committed or not self._has_same_keys:
             return False
         if all(each.file is None for each in self.held) and len(self.held) == len(self.same) and self._same_asked:
             return True
@@ -90,6 +95,7 @@ class Draft:
         """Write what was held back, then the manifest that makes the run visible."""
         self._write_held()
         self._open()
+        keys = self._stored_keys()
         decodings = [part.decoded for part in self.parts]
         originals = [part.original for part in self.parts]
         manifest = Manifest(
@@ -108,8 +114,9 @@ class Draft:
                 missing_columns=[] if self.attempt or not any(part.rows for part in decodings) else missing_by(self._decoder),
                 detected=detected_by(self._decoder),
             ),
+            keys=keys,
             request_fingerprint=asked,
-            content=content(originals),
+            content=content(originals, keys),
             cursor=self.cursor,
             window={"from": window.start, "to": window.end} if window else None,
         )
@@ -154,6 +161,20 @@ class Draft:
     @property
     def _same_asked(self) -> bool:
         return self.head is not None and len(self.same) == len(self.head.originals)
+
+    @property
+    def _has_same_keys(self) -> bool:
+        """Whether no sweep was made, or one with the keys of the newest run itself: an earlier sweep may lack what came since."""
+        there = self.head.keys if self.head else None
+        return self.keys is None or (there is not None and self.keys.stored(there.key) == there)
+
+    def _stored_keys(self) -> Keys | None:
+        if self.keys is None:
+            return None
+        key = paths.keys(self.folder, self.attempt)
+        self.lease.check()
+        self.objects.put_file(key, self.keys.path)
+        return self.keys.stored(key)
 
     def _is_same(self, index: int, answer: Fetched) -> bool:
         """Whether the answer is the newest run's original at the same place, all before it being so too."""

@@ -41,6 +41,8 @@ class Pull:
     bytes: int
     requests: int
     seconds: float
+    notes: list[str] = field(default_factory=list)
+    """What a person should know of it, such as a table that was emptied."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ class _Errand:
     def __post_init__(self) -> None:
         self.began = time.monotonic()
         self.number = count(1)
+        self.notes: list[str] = []
         self.asked = asked_for(self.bot.fingerprint(), self.wish.window)
         self.identity = hashed([self.asked, self.source.decoding, self.wish.is_full])
 
@@ -163,9 +166,12 @@ class _Errand:
         return self._pull("new", manifest, sum(original.bytes for original in manifest.originals), len(manifest.originals))
 
     def _bring(self, draft: Draft) -> None:
+        self.notes.clear()
         visit = Visit(
             new_path=self._new_path,
             tell=self.tell,
+            note=self.notes.append,
+            keep_keys=draft.keep_keys,
             known=() if self.wish.is_full else draft.same,
             copy_of=draft.copy_of,
             cursor=self.state.get("cursor"),
@@ -185,7 +191,8 @@ class _Errand:
     def _pull(self, outcome: Literal["new", "unchanged"], manifest: Manifest, size: int, requests: int) -> Pull:
         done = manifest.first_decoding
         seconds = time.monotonic() - self.began
-        return Pull(self.source.name, outcome, manifest.run, manifest.seq, done.rows, done.faults, size, requests, seconds)
+        facts = (manifest.run, manifest.seq, done.rows, done.faults, size, requests, seconds)
+        return Pull(self.source.name, outcome, *facts, self.notes)
 
 
 def _run_after(head: Manifest | None, run_id: str, used: list[str | None]) -> str:

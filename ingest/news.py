@@ -8,7 +8,7 @@ from typing import Any
 
 from ingest.originals import Validators, Window
 from store import raw
-from store.manifests import Manifest, Original
+from store.manifests import Keys, Manifest, Original
 from store.objects import Objects
 
 
@@ -30,9 +30,9 @@ def known_originals(objects: Objects, name: str, head: Manifest | None, asked: s
     ]
 
 
-def content(originals: Sequence[Original]) -> str:
-    """Hash of all original bytes in order, and of how they are cut into objects."""
-    return hashed([original.sha256 for original in originals])
+def content(originals: Sequence[Original], keys: Keys | None = None) -> str:
+    """Hash of all original bytes in order, of how they are cut into objects, and of the keys where they were swept."""
+    return hashed([*(original.sha256 for original in originals), *([["keys", keys.sha256]] if keys else [])])
 
 
 def now() -> str:

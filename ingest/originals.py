@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from lake.errors import TemporaryError
-from store.manifests import Original
+from store.manifests import Keys, Original
 
 #: What a bot needs to go on or to begin the next run: JSON that only the bot reads, without secrets.
 Token = dict[str, Any]
@@ -38,15 +38,34 @@ class Window:
 
 
 @dataclass(frozen=True)
+class AllKeys:
+    """The keys of all rows that a source has now, as texts in a temporary Parquet file."""
+
+    path: Path
+    bytes: int
+    sha256: str
+    rows: int
+    fields: list[str]
+
+    def stored(self, key: str) -> Keys:
+        """The facts of it as a manifest holds them."""
+        return Keys(key=key, bytes=self.bytes, sha256=self.sha256, rows=self.rows, fields=self.fields)
+
+
+@dataclass(frozen=True)
 class Visit:
     """What a bot is told about this run.
 
     `known` are the newest run's originals when the same is asked again; `cursor` is where the last run ended; `resume`
     is the token of the last original that a killed run stored; `copy_of` gives a known original as a file again.
+    `tell` shows how far the run has come, `note` is for what a person should know of it later too; `keep_keys` takes
+    the keys of all rows, read in a snapshot that is no older than any original.
     """
 
     new_path: Callable[[], Path]
     tell: Callable[[str], None] = lambda message: None
+    note: Callable[[str], None] = lambda message: None
+    keep_keys: Callable[[AllKeys], None] = lambda keys: None
     known: Sequence[Original] = ()
     copy_of: Callable[[Original], Path] | None = None
     cursor: Token | None = None

@@ -11,7 +11,7 @@ from lake import paths
 from lake.errors import CorruptionError
 from store import leases, raw
 from store.documents import decoded, read_document
-from store.manifests import Decoding, Manifest
+from store.manifests import Decoding, Manifest, Object
 from store.objects import Objects
 
 Kind = Literal["missing", "changed", "foreign", "orphan", "damaged", "chain"]
@@ -90,7 +90,7 @@ def sweep(objects: Objects, source: str) -> list[str]:
 
 
 def raw_list(objects: Objects, source: str) -> list[dict[str, Any]]:
-    """One row per visible run, newest first: run, seq, created_at, originals, bytes, rows, faults, requests' addresses."""
+    """One row per visible run, newest first: run, seq, created_at, originals, bytes, rows, faults, swept keys, requests' addresses."""
     return [
         {
             "run": manifest.run,
@@ -100,6 +100,7 @@ def raw_list(objects: Objects, source: str) -> list[dict[str, Any]]:
             "bytes": sum(original.bytes for original in manifest.originals),
             "rows": manifest.first_decoding.rows,
             "faults": manifest.first_decoding.faults,
+            "keys": manifest.keys.rows if manifest.keys else None,
             "observed_fields": manifest.first_decoding.observed_fields,
             "urls": list(dict.fromkeys(original.url for original in manifest.originals)),
         }
@@ -122,7 +123,8 @@ def _listed(objects: Objects, source: str) -> _Zone:
             else:
                 manifest = Manifest.model_validate(_document(objects, key))
                 zone.manifests.append(manifest)
-                zone.expected.update({part.key: (part.bytes, part.sha256) for part in manifest.originals})
+                stored: list[Object] = [*manifest.originals, *([manifest.keys] if manifest.keys else [])]
+                zone.expected.update({part.key: (part.bytes, part.sha256) for part in stored})
                 _expect_decoding(zone, manifest.first_decoding)
         except (CorruptionError, ValueError):
             zone.problem("damaged", key, "got no manifest of this lake, expected one")

@@ -48,6 +48,6 @@ class Auditor:
         return any(name in self.accepted for name in names)
 
     @staticmethod
-    def consent(name: str) -> str:
-        """How a person consents."""
-        return f" (if that is right: `lake run --accept {name}`)"
+    def consent(name: str, is_pulled: bool = True) -> str:
+        """How a person consents; without a pull before it where that would bring a newer run, to be consented to anew."""
+        return f" (if that is right: `lake run {'' if is_pulled else '--no-ingest '}--accept {name}`)"

@@ -1,5 +1,7 @@
 """Builds one trusted table: judges the pending runs, keeps what was rejected, and publishes what was accepted."""
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,7 +10,7 @@ from pyspark.sql import Column as Expr
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs import changes, trusted
+from jobs import changes, deleted, trusted
 from jobs.audit import Auditor
 from jobs.gate import Metric
 from jobs.partitions import has_value
@@ -21,6 +23,25 @@ from store.leases import Lease
 
 Record = dict[str, Any]
 COUNTS = ("decoded", "quarantined", "kept", "superseded", "duplicates", "misfits", "warnings", "halts")
+Keep = Callable[[DataFrame], DataFrame]
+
+
+@dataclass(frozen=True)
+class Gone:
+    """The keys of rows that the source had no longer when this run swept them, and how many they are."""
+
+    run: str
+    keys: DataFrame
+    rows: int
+
+
+@dataclass(frozen=True)
+class News:
+    """What these runs make of the table: rows to keep, in place of which rows of it, and the keys that are gone."""
+
+    kept: DataFrame
+    replaced: Expr
+    gone: Gone | None
 
 
 @dataclass(frozen=True)
@@ -44,30 +65,31 @@ class TrustedBuild:
         runs = self._pending_runs()
         changes.refuse_changes(self.declared, [run for run in self._binding(runs) if not self.auditor.is_accepted(run["run"])])
         source, evolved, decoded = self._as_it_is_now(runs)
-        judged = trusted.judged_rows(decoded, self._run_rows(runs), source).persist()
-        accepted = self._accepted(judged, source, runs)
-        try:
+        with _memory() as keep:
+            judged = keep(trusted.judged_rows(decoded, self._run_rows(runs), source))
+            accepted = self._accepted(judged, source, runs, keep)
             counts = _checked_counts(self.entry["table"], runs, trusted.run_counts(judged, accepted))
             self._quarantine(source, decoded, runs, counts)
+            schema = trusted.table_schema(source)
+            typed = accepted.select("_seq", "_fate", *(accepted[f.name].cast(f.dataType) for f in schema.fields))
+            gone = self._gone(source, typed, runs, keep)
+            kept = typed.where("_fate = 'kept'").drop("_seq", "_fate")
+            if gone:
+                kept = kept.join(gone.keys, source.key, "left_anti").select(*kept.columns)
+                counts = [{**count, "deleted": gone.rows if count["run"] == gone.run else 0} for count in counts]
+            news = News(kept, self._replaced(judged, source), gone)
             facts = {"declaration": self.wanted.declaration, "code": self.wanted.code, "counts": _total(counts)}
             if source.changes == "evolve":
                 facts["evolved"] = evolved
-            schema = trusted.table_schema(source)
-            kept = accepted.where("_fate = 'kept'").select(*(accepted[f.name].cast(f.dataType) for f in schema.fields))
             comments = {name: column.description for name, column in source.published.items() if column.description}
             by = (source.partition,) if source.partition else ()
-            draft = Draft(self.entry["table"], run, self.wanted.fingerprint, schema, comments, self.wanted.inputs, facts, by)
-            replaced = self._replaced(judged, source)
             publication = self.tables.publish(
-                draft,
+                Draft(self.entry["table"], run, self.wanted.fingerprint, schema, comments, self.wanted.inputs, facts, by),
                 self.lease,
-                write=lambda target: self._write(source, target, kept, replaced),
-                audit=lambda written: self._audit(source, written, replaced),
+                write=lambda target: self._write(source, target, news),
+                audit=lambda written: self._audit(source, written, news),
             )
-            return publication, {"counts": counts, **({"changes": told} if (told := changes.told(runs)) else {})}
-        finally:
-            accepted.unpersist()
-            judged.unpersist()
+        return publication, {"counts": counts, **({"changes": told} if (told := changes.told(runs)) else {})}
 
     def _pending_runs(self) -> list[Record]:
         """The planned runs that are not in the table yet; all of them when it is built from the beginning."""
@@ -100,7 +122,7 @@ class TrustedBuild:
         rows = [(run["run"], run["seq"], datetime.fromisoformat(run["created_at"])) for run in runs]
         return self.tables.spark.createDataFrame(rows, trusted.RUN)
 
-    def _accepted(self, judged: DataFrame, source: Source, runs: list[Record]) -> DataFrame:
+    def _accepted(self, judged: DataFrame, source: Source, runs: list[Record], keep: Keep) -> DataFrame:
         newest = max(run["seq"] for run in runs)
         has_repeats = bool(source.key) and not trusted.repeated_keys(judged, source, newest).isEmpty()
         accepted = trusted.accepted_rows(judged, source, newest, has_repeats=has_repeats)
@@ -108,7 +130,7 @@ class TrustedBuild:
         if is_compared:
             current = self.tables.read(self.entry["table"], self.published[0].snapshot)
             accepted = trusted.changed_rows(accepted, current, source)
-        return accepted.persist() if has_repeats or is_compared else accepted
+        return keep(accepted) if has_repeats or is_compared else accepted
 
     def _replaced(self, judged: DataFrame, source: Source) -> Expr:
         """True for the rows of the table that these runs replace: all, or those of the partitions that they name."""
@@ -135,29 +157,44 @@ class TrustedBuild:
             example = f"{problem['column']}: got {problem['value'] or 'a value'}, {problem['message']}"
             raise GateError(f"{source.trusted}: {misfits} rows do not fit, such as {example}; the table stays as it was")
 
-    def _write(self, source: Source, target: Target, kept: DataFrame, replaced: Expr) -> None:
-        if source.load in ("snapshot", "overwrite") or self.is_whole:
-            self.tables.overwrite(target, kept, replaced)
-        elif source.load == "append":
-            self.tables.add(target, kept)
-        else:
-            self.tables.merge(target, kept, source.key)
+    def _gone(self, source: Source, accepted: DataFrame, runs: list[Record], keep: Keep) -> Gone | None:
+        """What the newest sweep of these runs says is gone, of the rows there are and of those that came."""
+        sweep = deleted.newest_sweep(runs, source)
+        if sweep is None:
+            return None
+        address = self.tables.objects.uri(sweep["keys"]["key"])
+        texts = self.tables.spark.read.schema(deleted.sweep_schema(sweep)).parquet(address)
+        served = accepted.where("_fate = 'kept'").select(*source.key)
+        if self.published and not self.is_whole:
+            served = served.union(self.tables.read(self.entry["table"], self.published[0].snapshot).select(*source.key))
+        newer = accepted.where(F.col("_seq") > sweep["seq"])
+        keys = keep(deleted.gone_keys(served, deleted.swept_keys(texts, source), newer, source.key))
+        return Gone(sweep["run"], keys, keys.count())
 
-    def _audit(self, source: Source, written: DataFrame, replaced: Expr) -> int:
+    def _write(self, source: Source, target: Target, news: News) -> None:
+        if source.load in ("snapshot", "overwrite") or self.is_whole:
+            self.tables.overwrite(target, news.kept, news.replaced)
+        elif source.load == "append":
+            self.tables.add(target, news.kept)
+        else:
+            self.tables.merge(target, news.kept, source.key, news.gone.keys if news.gone else None)
+
+    def _audit(self, source: Source, written: DataFrame, news: News) -> int:
         expectations: list[Expectation] = list(source.expectations)
         if source.key:
             expectations.append(Unique(rule="unique", columns=source.key))
         required = [name for name, column in source.published.items() if column.required]
         if required:
             expectations.append(NotNull(rule="not_null", columns=required))
-        is_replacing = source.load in ("snapshot", "overwrite") and self.published
-        extra = [self._lost_keys(source, replaced)] if is_replacing and source.key else []
+        may_lose = source.key and self.published and (source.load in ("snapshot", "overwrite") or news.gone)
+        extra = [self._lost_keys(source, news)] if may_lose else []
         return self.auditor.audit(self.entry["table"], written, expectations, extra, {})
 
-    def _lost_keys(self, source: Source, replaced: Expr) -> Metric:
-        """Share of the keys served now, among the rows that are replaced, that the new rows would lose."""
-        current = self.tables.read(self.entry["table"]).where(replaced).select(*source.key)
-        newest = str(self.entry["runs"][-1]["run"])
+    def _lost_keys(self, source: Source, news: News) -> Metric:
+        """Share of the keys served now, among the rows that may be replaced, that the new rows would lose."""
+        current = self.tables.read(self.entry["table"]).where(news.replaced).select(*source.key)
+        gone = news.gone
+        newest = gone.run if gone else str(self.entry["runs"][-1]["run"])
 
         def share(written: DataFrame) -> float:
             before = current.count()
@@ -165,7 +202,8 @@ class TrustedBuild:
             return lost / before if before else 0.0
 
         high = 1.0 if self.auditor.is_accepted(newest, self.entry["table"]) else source.max_shrink
-        return Metric("share of keys lost", "shrink", 0, high, measure=share, next_step=self.auditor.consent(newest))
+        consent = self.auditor.consent(newest, is_pulled=gone is None)
+        return Metric("share of keys lost", "shrink", 0, high, measure=share, next_step=consent)
 
 
 def _checked_counts(table: str, runs: list[Record], counts: DataFrame) -> list[Record]:
@@ -186,6 +224,18 @@ def _checked_counts(table: str, runs: list[Record], counts: DataFrame) -> list[R
     if set(found) - {run["run"] for run in runs}:
         raise CorruptionError(f"{table}: rows of runs that are not planned: {', '.join(sorted(map(str, found)))}")
     return checked
+
+
+@contextmanager
+def _memory() -> Iterator[Keep]:
+    """Keeps frames in memory until the block ends."""
+    with ExitStack() as stack:
+
+        def keep(frame: DataFrame) -> DataFrame:
+            stack.callback(frame.unpersist)
+            return frame.persist()
+
+        yield keep
 
 
 def _total(counts: list[Record]) -> Record:

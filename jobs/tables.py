@@ -183,15 +183,18 @@ class Tables:
         """Put the rows beside those there are."""
         self._fitted(target, frame).append()
 
-    def merge(self, target: Target, frame: DataFrame, key: list[str]) -> None:
-        """Put the rows in place of those with their key, or beside the others."""
+    def merge(self, target: Target, frame: DataFrame, key: list[str], gone: DataFrame | None = None) -> None:
+        """Put the rows in place of those with their key, or beside the others; rows with a key in `gone` leave."""
         view = f"incoming_{target.name.replace('.', '_')}"
-        frame.createOrReplaceTempView(view)
+        marked = frame.withColumn("_gone", F.lit(False))
+        if gone is not None:
+            marked = marked.unionByName(gone.withColumn("_gone", F.lit(True)), allowMissingColumns=True)
+        marked.createOrReplaceTempView(view)
         same = " AND ".join(f"t.`{name}` <=> s.`{name}`" for name in key)
         with iceberg.java_errors(target.name):
             self.spark.sql(
-                f"MERGE INTO lake.{target.name} t USING {view} s ON {same} "
-                "WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *"
+                f"MERGE INTO lake.{target.name} t USING {view} s ON {same} WHEN MATCHED AND s._gone THEN DELETE "
+                "WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED AND NOT s._gone THEN INSERT *"
             )
         self.spark.catalog.dropTempView(view)
 

@@ -71,6 +71,11 @@ class DatabaseSource(Source):
     table: str | None = Field(default=None, description='table or view to read: `name`, `schema.name` or `"odd.name"`')
     query: str | None = Field(default=None, description="one SELECT to read in place of a table")
     cursor: Cursor | None = Field(default=None, description="read only what is new since the last run; needs append or merge")
+    deletes: Literal["kept", "key_sweep"] = Field(
+        default="kept",
+        description="what becomes of rows that are deleted in the database: kept: they stay in the trusted table; key_sweep: each run "
+        "also reads the key of every row there is, and rows whose key is gone leave the table; needs merge",
+    )
     chunk_rows: int = Field(
         default=200_000,
         ge=1,
@@ -96,6 +101,28 @@ class DatabaseSource(Source):
         if self.cursor and self.load == "snapshot":
             raise ValueError("cursor: got load snapshot, expected append or merge: a part of the rows is not the whole truth")
         return self
+
+    @model_validator(mode="after")
+    def _keys_can_be_swept(self) -> "DatabaseSource":
+        if not self.sweeps_keys:
+            return self
+        if self.load != "merge":
+            why = "forgets deleted rows by itself" if self.load == "snapshot" else "forgets no row"
+            raise ValueError(f"deletes: got key_sweep with load {self.load}, expected merge: {self.load} {why}")
+        for field in self.key_fields:
+            if field.startswith("@"):
+                raise ValueError(f"deletes: got a key column from {field!r}, expected one from a column of the table or query")
+        return self
+
+    @property
+    def sweeps_keys(self) -> bool:
+        """Whether each run also brings the key of every row there is."""
+        return self.deletes == "key_sweep"
+
+    @property
+    def key_fields(self) -> list[str]:
+        """Names in the database of the key's columns."""
+        return list(dict.fromkeys(self.columns[name].from_ or name for name in self.key))
 
     @property
     def table_parts(self) -> tuple[str | None, str]:

@@ -42,6 +42,11 @@ def decoded(run_folder: str, decoding: str, number: int, attempt: str = "") -> s
     return f"{run_folder}decoded/{decoding}/{number:06d}{attempt}.parquet"
 
 
+def keys(run_folder: str, attempt: str = "") -> str:
+    """Keys of all rows that the source had in this run."""
+    return f"{run_folder}keys{attempt}.parquet"
+
+
 def checkpoints(run_folder: str) -> str:
     """Folder of what an unfinished run remembers; gone once the run is visible."""
     return f"{run_folder}checkpoint/"

@@ -32,7 +32,7 @@ class Source(Declaration):
     checks: list[Check] = Field(default=[], description="rules that every row must keep")
     expectations: list[Expectation] = Field(default=[], description="rules that the trusted table as a whole must keep")
     max_shrink: float = Field(
-        default=0.5, ge=0, le=1, description="share of keys a snapshot may lose without a person's consent"
+        default=0.5, ge=0, le=1, description="share of keys a snapshot or a key sweep may lose without a person's consent"
     )
 
     changes: Literal["note", "strict", "evolve", "quarantine"] = Field(
@@ -90,9 +90,14 @@ class Source(Declaration):
         }
 
     @property
+    def sweeps_keys(self) -> bool:
+        """Whether a run can bring the key of every row there is, by which deleted ones are found."""
+        return False
+
+    @property
     def declaration(self) -> str:
         """Hash of all that decides what the trusted table holds."""
-        rules = {"load", "key", "order_by", "partition", "checks", "expectations", "max_shrink", "changes"}
+        rules = {"load", "key", "order_by", "partition", "checks", "expectations", "max_shrink", "changes", "deletes"}
         columns = {name: column.model_dump(mode="json", exclude={"description"}) for name, column in self.columns.items()}
         return _hash({"columns": columns, "decoding": self.decoding, **self.model_dump(mode="json", include=rules)})
 

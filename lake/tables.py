@@ -111,7 +111,7 @@ def _parameters(name: str, text: str) -> tuple[str, ...]:
 
 
 #: Modules that decide what a trusted table holds.
-TRUSTED_CODE = ("casts.py", "changes.py", "checks.py", "trusted.py")
+TRUSTED_CODE = ("casts.py", "changes.py", "checks.py", "deleted.py", "trusted.py")
 
 
 def trusted_code(jobs: Traversable) -> str:

@@ -145,6 +145,7 @@ def _run(objects: Objects, source: Source, manifest: Manifest) -> Entry:
         "objects": [each.key for each in decoding.objects],
         "observed": decoding.observed_fields,
         "missing": decoding.missing_columns,
+        "keys": manifest.keys.model_dump() if manifest.keys and source.sweeps_keys else None,
     }
 
 

@@ -60,9 +60,10 @@ def _source_line(event: Event) -> str:
     facts = f"{event['source']:<28}"
     if event["outcome"] == "failed":
         return f"  source {facts} FAILED {event['reason']}"
+    notes = "; ".join([f"{event['seconds']:.1f} s", *event.get("notes", ())])
     if event["outcome"] == "unchanged":
-        return f"  source {facts} nothing new, {event['seconds']:.1f} s"
-    return f"  source {facts} {event['rows']:,} rows, {size(event['bytes'])}, {event['seconds']:.1f} s"
+        return f"  source {facts} nothing new, {notes}"
+    return f"  source {facts} {event['rows']:,} rows, {size(event['bytes'])}, {notes}"
 
 
 def _table_line(event: Event) -> str:
@@ -71,12 +72,13 @@ def _table_line(event: Event) -> str:
         return f"  table  {event['table']:<28} {state} {event['reason']}"
     rows = f"{event['rows']:,} rows, " if "rows" in event else ""
     seconds = f", {event['seconds']:.1f} s" if "seconds" in event else ""
-    return f"  table  {event['table']:<28} {rows}{state}{seconds}{_rejected(event)}: {event.get('reason', '')}".rstrip(": ")
+    return f"  table  {event['table']:<28} {rows}{state}{seconds}{_left_out(event)}: {event.get('reason', '')}".rstrip(": ")
 
 
-def _rejected(event: Event) -> str:
-    quarantined = sum(count["quarantined"] for count in event.get("counts", ()))
-    return f", {quarantined:,} quarantined" if quarantined else ""
+def _left_out(event: Event) -> str:
+    """How many rows were rejected, and how many left the table because their source has them no longer."""
+    totals = {fate: sum(count.get(fate, 0) for count in event.get("counts", ())) for fate in ("quarantined", "deleted")}
+    return "".join(f", {total:,} {fate}" for fate, total in totals.items() if total)
 
 
 def size(count: int) -> str:

@@ -36,9 +36,13 @@ def _list(settings: Settings, objects: Objects, given: Given) -> int:
         print_json(runs)
         return 0
     rows = [
-        (r["source"], r["seq"], r["run"], r["created_at"][:19], f"{r['rows']:,}", r["faults"], size(r["bytes"])) for r in runs
+        (
+            *(r["source"], r["seq"], r["run"], r["created_at"][:19], f"{r['rows']:,}", r["faults"], size(r["bytes"])),
+            "" if r["keys"] is None else f"{r['keys']:,}",
+        )
+        for r in runs
     ]
-    print_rows(("source", "seq", "run", "at", "rows", "faults", "original"), rows)
+    print_rows(("source", "seq", "run", "at", "rows", "faults", "original", "keys"), rows)
     return 0
 
 

@@ -9,12 +9,17 @@ class _Facts(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Original(_Facts):
-    """An object as the source sent it."""
+class Object(_Facts):
+    """An object of a run, and what its bytes are."""
 
     key: str
     bytes: int
     sha256: str
+
+
+class Original(Object):
+    """An object as the source sent it."""
+
     url: str
     """Address or table, without secrets."""
     request: dict[str, str] = {}
@@ -26,15 +31,20 @@ class Original(_Facts):
     fetched_at: str
 
 
-class Decoded(_Facts):
+class Decoded(Object):
     """An object of decoded rows."""
 
-    key: str
-    bytes: int
-    sha256: str
     rows: int
     faults: int = 0
     """Rows among them that could not be decoded."""
+
+
+class Keys(Object):
+    """An object with the keys of all rows that a source had, as texts: what is not among them was deleted."""
+
+    rows: int
+    fields: list[str]
+    """Names in the source of its columns."""
 
 
 class Part(_Facts):
@@ -96,10 +106,12 @@ class Manifest(_Facts):
     created_at: str
     originals: list[Original]
     first_decoding: Decoding
+    keys: Keys | None = None
+    """No part of the rows; of a source that finds deleted ones by a key sweep."""
     request_fingerprint: str
     """Hash of what was asked for: addresses or table, parameters."""
     content: str
-    """Hash of all original bytes in order: equal content makes no new run."""
+    """Hash of all original bytes in order, and of the keys: equal content makes no new run."""
     cursor: dict[str, Any] | None = None
     window: dict[str, Any] | None = None
 

@@ -115,6 +115,17 @@ def postgres_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serv
     shutil.rmtree(postgresql.home_folder(running.settings), ignore_errors=True)
 
 
+@pytest.fixture(params=["mysql", "postgresql"])
+def database(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """Each of the two families of servers in turn; a table `things` is gone after the test."""
+    from tests.integration.databases import database_of
+
+    fixture = {"mysql": "shop_database", "postgresql": "postgres_database"}[request.param]
+    found = database_of(request.param, request.getfixturevalue(fixture))
+    yield found
+    found.run("drop table if exists things")
+
+
 @pytest.fixture
 def lake_settings(minio_server: Server, tmp_path: Path) -> Settings:
     """A new, empty lake."""

@@ -20,6 +20,7 @@ from store import leases, raw
 from store.documents import read_document
 from store.objects import Objects
 from tests.integration.conftest import INHERITED, Server, decoded_rows, lake_of
+from tests.integration.databases import Database, database_of, insert
 
 NARROW = {"id": "bigint"}
 WIDE = {"id": "bigint", "name": "string"}
@@ -33,9 +34,13 @@ class Lake:
     settings: Settings
     feeds: Feeds
     columns: dict[str, str] = field(default_factory=lambda: dict(NARROW))
+    table: Database | None = None
 
     @property
     def declared(self) -> dict[str, Any]:
+        if self.table:
+            swept = {"load": "merge", "key": ["id"], "deletes": "key_sweep", "cursor": {"column": "version"}, "chunk_rows": 2}
+            return dict(self.table.source(**swept).model_dump(mode="json", by_alias=True))
         facts = {"name": "things", "description": "One row per thing.", "kind": "rest", "load": "append"}
         return {**facts, "url": f"{self.feeds.url}/users", "columns": self.columns}
 
@@ -126,6 +131,35 @@ def test_killed_at_any_effect_and_run_again_nothing_is_lost_or_doubled(
         assert crashed.run(verb, LAKE_CRASH_AT=place) == -signal.SIGKILL
         assert crashed.run(verb) == 0
         check(crashed, rows)
+
+
+def test_a_pull_may_be_killed_at_its_key_sweep_and_behind_it(lake: Lake, postgres_database: Server, tmp_path: Path) -> None:
+    lake.table, log = database_of("postgresql", postgres_database), tmp_path / "effects.log"
+
+    def prepared(name: str) -> Lake:
+        """A lake with one run of a table that has a row less and one more since."""
+        assert lake.table
+        found = lake.at(name)
+        lake.table.run("drop table if exists things; create table things (id int primary key, version int not null)")
+        insert(lake.table, ["(1, 1)", "(2, 2)", "(3, 3)"])
+        assert found.run() == 0
+        lake.table.run("delete from things where id = 2; insert into things values (4, 4)")
+        return found
+
+    clean = prepared("clean")
+    assert clean.run(LAKE_CRASH_LOG=str(log)) == 0
+    effects = log.read_text().splitlines()
+    (swept,) = [number for number, line in enumerate(effects, 1) if line.endswith("/keys.parquet")]
+    for place in places(len(effects), both_sides=False)[swept - 1 :]:
+        crashed = prepared(f"crash-{place.replace(':', '-')}")
+        assert crashed.run(LAKE_CRASH_AT=place) == -signal.SIGKILL
+        assert crashed.run() == 0
+        check(crashed, [["1"], ["2"], ["3"], ["3"], ["4"]])
+        newest = raw.head(Objects(crashed.settings), "things")
+        assert newest
+        assert newest.keys
+        assert newest.keys.rows == 3
+    lake.table.run("drop table things")
 
 
 def places(effects: int, *, both_sides: bool) -> list[str]:

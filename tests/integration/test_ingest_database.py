@@ -9,7 +9,6 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pymysql
 import pytest
 from ulid import ULID
 
@@ -17,11 +16,10 @@ from ingest.landing import Pull, pull
 from lake.errors import SourceError, TemporaryError, UsageError
 from lake.settings import Settings
 from lake.sources import source_from
-from local import mariadb
-from local.shop_database import _SocketIdentity
 from store import raw
 from store.objects import Objects
 from tests.integration.conftest import Server, decoded_rows, lake_of, shop_sources
+from tests.integration.databases import owner
 
 Sql = Callable[[str], None]
 
@@ -29,19 +27,6 @@ Sql = Callable[[str], None]
 @pytest.fixture
 def lake_settings(minio_server: Server, shop_database: Server, tmp_path: Any) -> Settings:
     return lake_of(minio_server, tmp_path, **shop_database.variables)
-
-
-def owner(server: Server) -> Any:
-    """A connection of the database's owner, in UTC."""
-    return pymysql.connect(
-        unix_socket=str(mariadb.socket_path(server.settings)),
-        user=mariadb.user(),
-        database="shop",
-        charset="utf8mb4",
-        autocommit=True,
-        auth_plugin_map={"unix_socket": _SocketIdentity, b"unix_socket": _SocketIdentity},
-        init_command="set sql_mode = '', time_zone = '+00:00'",
-    )
 
 
 @pytest.fixture

@@ -2,9 +2,7 @@
 
 import os
 import signal
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from itertools import count
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,94 +10,23 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from ulid import ULID
 
 import ingest.database
 import ingest.database_check
 import ingest.database_parts
 from ingest.database import DatabaseBot
-from ingest.landing import Pull, Wish, pull
+from ingest.landing import Wish
 from ingest.originals import Fetched, Moved, Visit, Window
 from lake.errors import LakeError, SourceError, TemporaryError, UsageError
-from lake.sources import source_from
-from local import postgresql
 from local.processes import is_alive, wait_until
-from store import raw
 from store.objects import Objects
-from tests.integration.conftest import Server, decoded_rows, lake_of
-from tests.integration.test_ingest_database import owner
-
-ENGINES = ("mysql", "postgresql")
-
-
-@dataclass
-class Database:
-    """One of the two servers, as its owner and as a bot see it."""
-
-    engine: str
-    server: Server
-    run: Callable[[str], Any]
-    url: str
-
-    def source(self, **more: Any) -> Any:
-        facts = {"name": "things", "description": "One row per thing.", "kind": "database", "load": "append", "table": "things"}
-        return source_from({**facts, "url": self.url, "columns": {"id": "string"}, **more}, "things.yaml")
-
-
-@pytest.fixture(params=ENGINES)
-def database(request: pytest.FixtureRequest) -> Iterator[Database]:
-    if request.param == "mysql":
-        server = request.getfixturevalue("shop_database")
-        yield Database("mysql", server, lambda words: _queried(server, words), server.variables["SHOP_DATABASE_URL"])
-        _queried(server, "drop table if exists things")
-        return
-    server = request.getfixturevalue("postgres_database")
-    yield Database("postgresql", server, lambda words: _executed(server, words), server.variables["FLIGHTS_DATABASE_URL"])
-    _executed(server, "drop table if exists things")
-
-
-def _queried(server: Server, statement: str) -> None:
-    with owner(server) as connection:
-        connection.query(statement)
-
-
-def _executed(server: Server, statement: str) -> None:
-    with postgresql.connect(server.state, postgresql.DATABASE) as connection:
-        connection.execute(statement)
+from tests.integration.conftest import Server, lake_of
+from tests.integration.databases import Database, insert, landed, newest, read, values, visit
 
 
 @pytest.fixture
 def lake(minio_server: Server, tmp_path: Path) -> Objects:
     return Objects(lake_of(minio_server, tmp_path))
-
-
-def visit(folder: Path, **more: Any) -> Visit:
-    number = count()
-    return Visit(lambda: folder / f"part-{ULID()}-{next(number)}", **more)
-
-
-def read(source: Any, folder: Path, **more: Any) -> list[Fetched]:
-    return list(DatabaseBot(source, {}).originals(visit(folder, **more)))
-
-
-def values(parts: list[Fetched], *names: str) -> list[tuple[Any, ...]]:
-    tables = [pq.read_table(part.path).select(list(names)).to_pylist() for part in parts]
-    return [tuple(row[name] for name in names) for table in tables for row in table]
-
-
-def landed(source: Any, lake: Objects, wish: Wish | None = None) -> Pull:
-    return pull(source.name, {source.name: source}, lake, str(ULID()), wish=wish)
-
-
-def newest(lake: Objects) -> list[str]:
-    head = raw.head(lake, "things")
-    assert head
-    return [row["id"] for row in decoded_rows(lake, head.first_decoding)]
-
-
-def insert(database: Database, rows: list[str]) -> None:
-    for start in range(0, len(rows), 500):
-        database.run(f"insert into things values {', '.join(rows[start : start + 500])}")
 
 
 def test_a_table_is_read_in_chunks_along_its_key_and_resumed_behind_each(database: Database, tmp_path: Path) -> None:
@@ -412,8 +339,21 @@ def test_a_cursor_that_goes_backwards_or_is_null_is_named(database: Database, la
     assert landed(source, lake, Wish(is_full=True)).rows == 1
     insert(database, ["(3, null)"])
     assert "got 1 rows whose version is null, expected none" in problem(source, lake, SourceError)
+
+
+def test_a_table_with_a_cursor_that_was_emptied_is_named_until_all_is_read_again(database: Database, lake: Objects) -> None:
+    database.run("create table things (id int primary key, version int)")
+    insert(database, ["(1, 10)", "(2, 20)"])
+    source = database.source(cursor={"column": "version"}, **CURSOR)
+    landed(source, lake)
     database.run("delete from things")
-    assert "got a largest version below that of the last run" in problem(source, lake, SourceError)
+    said = problem(source, lake, SourceError)
+    assert "got no rows where the last run saw some: the table was emptied, expected them to stay" in said
+    assert "`lake ingest things --full` reads all again" in said
+    landed(source, lake, Wish(is_full=True))
+    assert landed(source, lake).outcome == "unchanged"
+    insert(database, ["(1, 3)"])
+    assert landed(source, lake).rows == 1
 
 
 def test_a_window_reads_beside_the_cursor(database: Database, lake: Objects) -> None:

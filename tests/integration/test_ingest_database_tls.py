@@ -21,7 +21,7 @@ from ingest.database import DatabaseBot
 from lake.errors import UsageError
 from local import mariadb, postgresql
 from tests.integration.conftest import Server, server
-from tests.integration.test_ingest_database import owner
+from tests.integration.databases import owner
 from tests.integration.test_ingest_database_chunks import Database, read
 
 

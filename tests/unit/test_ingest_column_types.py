@@ -99,6 +99,13 @@ def test_times_beside_an_impossible_one_are_written_as_if_alone() -> None:
     assert again(["infinity", "2020-01-01 10:00:00+00"], INSTANT) == ["infinity", "2020-01-01 10:00:00.000000Z"]
 
 
+@pytest.mark.parametrize("wanted", [pa.float64(), pa.float32()])
+def test_numbers_beside_one_that_is_none_are_written_as_if_alone(wanted: pa.DataType) -> None:
+    numbers = ["1e-05", "0.1", "-0", "1e+16", None, "12"]
+    assert again(["NaN", "-Infinity", *numbers], wanted) == ["NaN", "-Infinity", *again(numbers, wanted)]
+    assert again(["1e-05"], wanted) != ["1e-05"]
+
+
 def decoded(table: Any, folder: Path, **columns: str) -> list[Any]:
     pq.write_table(table, folder / "original")
     facts = {"name": "t", "description": "x", "kind": "database", "url": "mysql://u@h/d", "table": "t", "load": "append"}

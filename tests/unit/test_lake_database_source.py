@@ -54,6 +54,36 @@ def test_a_snapshot_has_no_cursor() -> None:
         declared(table="t", cursor={"column": "c"}, load="snapshot", key=["id"])
 
 
+SWEPT = {"table": "t", "load": "merge", "key": ["id"], "deletes": "key_sweep"}
+
+
+def test_a_key_sweep_reads_the_keys_columns_in_the_database() -> None:
+    columns = {"b": {"type": "int", "from": "B b"}, "a": "int", "again": {"type": "string", "from": "B b"}, "v": "int"}
+    source = declared(**{**SWEPT, "key": ["a", "b", "again"], "columns": columns})
+    assert (source.sweeps_keys, source.key_fields) == (True, ["a", "B b"])
+    assert not declared(table="t").sweeps_keys
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"load": "snapshot"}, "got key_sweep with load snapshot, expected merge: snapshot forgets deleted rows by itself"),
+        ({"load": "append"}, "got key_sweep with load append, expected merge: append forgets no row"),
+        ({"key": []}, "load merge needs a key"),
+        ({"columns": {"id": {"type": "int", "from": "@page"}}}, "got a key column from '@page', expected one from a column"),
+        ({"deletes": "soft"}, "deletes: got 'soft', expected 'kept' or 'key_sweep'"),
+    ],
+)
+def test_a_key_sweep_that_cannot_be_is_refused(more: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        declared(**{**SWEPT, **more})
+
+
+def test_turning_a_key_sweep_on_builds_the_table_again_from_the_same_decoded_rows() -> None:
+    before, after = declared(**{**SWEPT, "deletes": "kept"}), declared(**SWEPT)
+    assert (before.declaration != after.declaration, before.decoding == after.decoding) == (True, True)
+
+
 def test_an_authority_without_encryption_is_a_mistake() -> None:
     with pytest.raises(UsageError, match="ca belongs to mode verify_identity or verify_ca"):
         declared(table="t", tls={"mode": "off", "ca": "x.pem"})
