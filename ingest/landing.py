@@ -26,6 +26,8 @@ from store.manifests import Manifest
 from store.objects import Objects
 
 Progress = Callable[[str, str], None]
+#: More notes than these say nothing new to a person.
+MOST_NOTES = 20
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class Pull:
     bytes: int
     requests: int
     seconds: float
+    keys: int | None = None
+    """Rows that the source has now, where all their keys were read."""
     notes: list[str] = field(default_factory=list)
     """What a person should know of it, such as a table that was emptied."""
 
@@ -160,6 +164,7 @@ class _Errand:
             raw.look(self.objects, self.lease, self.source.name, looked(self.head, draft.seen))
             return self._pull("unchanged", self.head, 0, len(draft.seen))
         manifest = draft.publish(self.asked, self.wish.window)
+        self._note_emptied(manifest)
         for option, found in manifest.first_decoding.detected.items():
             self.tell(f"detected {option} {', '.join(map(repr, found))}; `{option}` in the declaration pins it")
         self.tell(f"{manifest.first_decoding.rows:,} rows")
@@ -170,7 +175,7 @@ class _Errand:
         visit = Visit(
             new_path=self._new_path,
             tell=self.tell,
-            note=self.notes.append,
+            note=self._note,
             keep_keys=draft.keep_keys,
             known=() if self.wish.is_full else draft.same,
             copy_of=draft.copy_of,
@@ -185,6 +190,18 @@ class _Errand:
             if self.wish.stop.is_set():
                 raise Stopped(f"{self.source.name}: stopped by a signal after {len(draft.seen):,} originals; run again")
 
+    def _note(self, text: str) -> None:
+        """Show it, and keep it for the record; what comes again and again is kept once."""
+        self.tell(text)
+        if text not in self.notes and len(self.notes) < MOST_NOTES:
+            self.notes.append(text)
+
+    def _note_emptied(self, manifest: Manifest) -> None:
+        """Name a source without rows that had some; a cursor or a window may well bring none."""
+        before = self.head.first_decoding.rows if self.head else 0
+        if before and not manifest.first_decoding.rows and manifest.cursor is None and manifest.window is None:
+            self._note(f"got no rows where the run before had {before:,}: was the source emptied?")
+
     def _new_path(self) -> Path:
         return self.folder / f"original-{next(self.number)}"
 
@@ -192,7 +209,7 @@ class _Errand:
         done = manifest.first_decoding
         seconds = time.monotonic() - self.began
         facts = (manifest.run, manifest.seq, done.rows, done.faults, size, requests, seconds)
-        return Pull(self.source.name, outcome, *facts, self.notes)
+        return Pull(self.source.name, outcome, *facts, manifest.keys.rows if manifest.keys else None, self.notes)
 
 
 def _run_after(head: Manifest | None, run_id: str, used: list[str | None]) -> str:

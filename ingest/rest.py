@@ -54,7 +54,7 @@ class RestBot:
             yield from self._pages(run, number, spot)
             spot = None
         if self.source.cursor and not visit.window and not visit.is_full:
-            run.cursor.check(visit.tell)
+            run.cursor.check(visit.note)
         is_whole = run.cursor.committed is None and not visit.window
         if self.source.on_empty == "error" and is_whole and not run.records:
             raise SourceError(f"{self.source.name}: {run.asks[0].shown if run.asks else ''}: got no records, expected some")
@@ -98,7 +98,7 @@ class RestBot:
     def _pages(self, run: RestRun, number: int, spot: Spot | None) -> Iterator[Fetched]:
         """The pages of one request from a spot on, or from the first."""
         ask = run.asks[number]
-        pager = Pager(self.source.pagination, f"{self.source.name}: {ask.shown}", run.visit.tell)
+        pager = Pager(self.source.pagination, f"{self.source.name}: {ask.shown}", run.visit.note)
         is_first, spot = spot is None, spot or pager.first()
         while spot:
             answer = self._answered(run, self._placed(ask, spot, run), run.count)
@@ -116,7 +116,7 @@ class RestBot:
 
     def _placed(self, ask: Ask, spot: Spot, run: RestRun) -> Ask:
         """What to ask for at a spot."""
-        pager = Pager(self.source.pagination, self.source.name, run.visit.tell)
+        pager = Pager(self.source.pagination, self.source.name, run.visit.note)
         address = pager.address(spot)
         if address is not None:
             return self.addresses.named(ask, run.before or ask.url, address)

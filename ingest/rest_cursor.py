@@ -69,7 +69,7 @@ class RunCursor:
                 self.seen += 1
                 self.greatest = self._greater(self.greatest, text)
 
-    def check(self, tell: Callable[[str], None]) -> None:
+    def check(self, note: Callable[[str], None]) -> None:
         """Name a cursor that goes backwards; the committed one stays.
 
         Raises SourceError when every value is before what was asked for.
@@ -83,7 +83,7 @@ class RunCursor:
                 f"{self.where}: got {name} up to {self.greatest}, which goes backwards, expected {self.begins} or later;"
                 f" does the API know the parameter, or did it begin anew (`lake ingest {self.source.name} --full`)?"
             )
-        tell(f"{name} goes backwards: got up to {self.greatest}, had {self.committed}; the cursor stays")
+        note(f"{name} goes backwards: got up to {self.greatest}, had {self.committed}; the cursor stays")
 
     def _greater(self, one: str | None, other: str | None) -> str | None:
         if one is None or other is None:

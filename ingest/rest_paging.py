@@ -33,7 +33,7 @@ class Pager:
 
     paging: Pagination
     where: str
-    tell: Callable[[str], None]
+    note: Callable[[str], None]
     visited: set[str] = field(default_factory=set)
 
     def first(self) -> Spot:
@@ -81,7 +81,7 @@ class Pager:
         """The spot with this page's records counted in."""
         count, paging = len(page.records), self.paging
         if page.total is not None and spot.total not in (None, page.total):
-            self.tell(f"the total changed from {spot.total:,} to {page.total:,} while pages were read")
+            self.note(f"the total changed from {spot.total:,} to {page.total:,} while pages were read")
             spot = replace(spot, has_moved_total=True)
         size = spot.size
         if size is None:
@@ -90,7 +90,7 @@ class Pager:
         if isinstance(paging, PagePages) and paging.short_pages == "last" and count:
             self._check_size(spot, count, size)
         if isinstance(paging, (PagePages, OffsetPages)) and spot.number == 2 and count and paging.size not in (None, size):
-            self.tell(f"got pages of {size:,} records, expected {paging.size:,} as size says")
+            self.note(f"got pages of {size:,} records, expected {paging.size:,} as size says")
         return replace(spot, seen=spot.seen + count, size=size, total=total, is_after_short=is_short)
 
     def _check_size(self, spot: Spot, count: int, size: int) -> None:

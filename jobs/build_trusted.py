@@ -22,26 +22,34 @@ from lake.source import Source
 from store.leases import Lease
 
 Record = dict[str, Any]
-COUNTS = ("decoded", "quarantined", "kept", "superseded", "duplicates", "misfits", "warnings", "halts")
+COUNTS = ("decoded", "quarantined", "kept", "superseded", "duplicates", "misfits", "keyless", "warnings", "halts")
 Keep = Callable[[DataFrame], DataFrame]
 
 
 @dataclass(frozen=True)
 class Gone:
-    """The keys of rows that the source had no longer when this run swept them, and how many they are."""
+    """The keys of rows that the source had no longer when this run swept them, of `swept` rows that it had.
+
+    `counts` says how many they are (`deleted`), and of how many keys that it had no row is served (`absent`).
+    """
 
     run: str
+    swept: int
     keys: DataFrame
-    rows: int
+    counts: dict[str, int]
 
 
 @dataclass(frozen=True)
 class News:
-    """What these runs make of the table: rows to keep, in place of which rows of it, and the keys that are gone."""
+    """What these runs make of the table: rows to keep, in place of which rows of it, and the keys that are gone.
+
+    `has_rows` says whether the source has any rows at all.
+    """
 
     kept: DataFrame
     replaced: Expr
     gone: Gone | None
+    has_rows: bool
 
 
 @dataclass(frozen=True)
@@ -69,27 +77,36 @@ class TrustedBuild:
             judged = keep(trusted.judged_rows(decoded, self._run_rows(runs), source))
             accepted = self._accepted(judged, source, runs, keep)
             counts = _checked_counts(self.entry["table"], runs, trusted.run_counts(judged, accepted))
+            counts, repeated = self._with_repeated(source, accepted, counts)
             self._quarantine(source, decoded, runs, counts)
-            schema = trusted.table_schema(source)
-            typed = accepted.select("_seq", "_fate", *(accepted[f.name].cast(f.dataType) for f in schema.fields))
+            unaccepted = [count for count in self._binding(counts) if not self.auditor.is_accepted(count["run"])]
+            changes.refuse_rows(source, unaccepted, repeated, lambda: _misfit(source, decoded, unaccepted))
+            fields = trusted.table_schema(source).fields
+            typed = accepted.select("_seq", "_fate", *(accepted[f.name].cast(f.dataType) for f in fields))
             gone = self._gone(source, typed, runs, keep)
             kept = typed.where("_fate = 'kept'").drop("_seq", "_fate")
             if gone:
                 kept = kept.join(gone.keys, source.key, "left_anti").select(*kept.columns)
-                counts = [{**count, "deleted": gone.rows if count["run"] == gone.run else 0} for count in counts]
-            news = News(kept, self._replaced(judged, source), gone)
+                counts = [{**c, **(gone.counts if c["run"] == gone.run else dict.fromkeys(gone.counts, 0))} for c in counts]
             facts = {"declaration": self.wanted.declaration, "code": self.wanted.code, "counts": _total(counts)}
             if source.changes == "evolve":
                 facts["evolved"] = evolved
-            comments = {name: column.description for name, column in source.published.items() if column.description}
-            by = (source.partition,) if source.partition else ()
-            publication = self.tables.publish(
-                Draft(self.entry["table"], run, self.wanted.fingerprint, schema, comments, self.wanted.inputs, facts, by),
-                self.lease,
-                write=lambda target: self._write(source, target, news),
-                audit=lambda written: self._audit(source, written, news),
-            )
-        return publication, {"counts": counts, **({"changes": told} if (told := changes.told(runs)) else {})}
+            has_rows = bool(gone.swept if gone else counts[-1]["decoded"])
+            publication = self._published(run, source, News(kept, self._replaced(judged, source), gone, has_rows), facts)
+        told = [changes.told(runs), changes.told_rows(source, self._binding(counts), repeated)]
+        return publication, {"counts": counts, **({"changes": "; ".join(filter(None, told))} if any(told) else {})}
+
+    def _published(self, run: str, source: Source, news: News, facts: Record) -> Publication:
+        """The rows written, audited and made visible."""
+        schema = trusted.table_schema(source)
+        comments = {name: column.description for name, column in source.published.items() if column.description}
+        by = (source.partition,) if source.partition else ()
+        return self.tables.publish(
+            Draft(self.entry["table"], run, self.wanted.fingerprint, schema, comments, self.wanted.inputs, facts, by),
+            self.lease,
+            write=lambda target: self._write(source, target, news),
+            audit=lambda written: self._audit(source, written, news),
+        )
 
     def _pending_runs(self) -> list[Record]:
         """The planned runs that are not in the table yet; all of them when it is built from the beginning."""
@@ -124,7 +141,7 @@ class TrustedBuild:
 
     def _accepted(self, judged: DataFrame, source: Source, runs: list[Record], keep: Keep) -> DataFrame:
         newest = max(run["seq"] for run in runs)
-        has_repeats = bool(source.key) and not trusted.repeated_keys(judged, source, newest).isEmpty()
+        has_repeats = bool(source.key) and not trusted.colliding_keys(judged, source, newest).isEmpty()
         accepted = trusted.accepted_rows(judged, source, newest, has_repeats=has_repeats)
         is_compared = self.published and not self.is_whole and source.load in ("append", "merge")
         if is_compared:
@@ -145,17 +162,17 @@ class TrustedBuild:
         self.lease.check()
         if any(count["quarantined"] for count in counts) or self.tables.exists(table):
             self.tables.replace_runs(table, trusted.rejected_rows(decoded, source), [run["run"] for run in runs])
-        binding = self._binding(counts)
-        halts = sum(count["halts"] for count in binding)
+        halts = sum(count["halts"] for count in self._binding(counts))
         if halts:
             raise GateError(f"{source.trusted}: {halts} rows break checks that halt; the table stays as it was")
-        misfits = sum(count["misfits"] for count in binding)
-        if misfits and source.changes == "strict":
-            spelled = trusted.spelled_rows(decoded, source).where("exists(problems, p -> p.rule = 'type')")
-            first = spelled.select("problems").first()
-            problem = next(p for p in first["problems"] if p["rule"] == "type") if first else {}
-            example = f"{problem['column']}: got {problem['value'] or 'a value'}, {problem['message']}"
-            raise GateError(f"{source.trusted}: {misfits} rows do not fit, such as {example}; the table stays as it was")
+
+    def _with_repeated(self, source: Source, accepted: DataFrame, counts: list[Record]) -> tuple[list[Record], str]:
+        """The counts with the keys that came more than once in a run (`repeated`), and one of them in words."""
+        suspects = [c["run"] for c in self._binding(counts) if source.key and c["superseded"] + c["duplicates"]]
+        rows = accepted.where(F.col("_run_id").isin(*suspects))
+        found = {row["_run_id"]: row for row in trusted.repeated_keys(rows, source.key).collect()} if suspects else {}
+        example = next((str(row["example"]) for row in found.values()), "")
+        return [{**c, "repeated": int(found[c["run"]]["repeated"]) if c["run"] in found else 0} for c in counts], example
 
     def _gone(self, source: Source, accepted: DataFrame, runs: list[Record], keep: Keep) -> Gone | None:
         """What the newest sweep of these runs says is gone, of the rows there are and of those that came."""
@@ -168,8 +185,10 @@ class TrustedBuild:
         if self.published and not self.is_whole:
             served = served.union(self.tables.read(self.entry["table"], self.published[0].snapshot).select(*source.key))
         newer = accepted.where(F.col("_seq") > sweep["seq"])
-        keys = keep(deleted.gone_keys(served, deleted.swept_keys(texts, source), newer, source.key))
-        return Gone(sweep["run"], keys, keys.count())
+        keys = keep(deleted.differing_keys(served, deleted.swept_keys(texts, source), newer, source.key))
+        row = keys.agg(F.count_if(~F.col("_is_swept")).alias("deleted"), F.count_if("_is_swept").alias("absent")).first()
+        rows = int(sweep["keys"]["rows"])
+        return Gone(sweep["run"], rows, keys.where("not _is_swept").drop("_is_swept"), row.asDict() if row else {})
 
     def _write(self, source: Source, target: Target, news: News) -> None:
         if source.load in ("snapshot", "overwrite") or self.is_whole:
@@ -191,9 +210,12 @@ class TrustedBuild:
         return self.auditor.audit(self.entry["table"], written, expectations, extra, {})
 
     def _lost_keys(self, source: Source, news: News) -> Metric:
-        """Share of the keys served now, among the rows that may be replaced, that the new rows would lose."""
+        """Share of the keys served now, among the rows that may be replaced, that the new rows would lose.
+
+        A source that has no rows at all is named.
+        """
         current = self.tables.read(self.entry["table"]).where(news.replaced).select(*source.key)
-        gone = news.gone
+        gone, has_rows = news.gone, news.has_rows
         newest = gone.run if gone else str(self.entry["runs"][-1]["run"])
 
         def share(written: DataFrame) -> float:
@@ -203,7 +225,8 @@ class TrustedBuild:
 
         high = 1.0 if self.auditor.is_accepted(newest, self.entry["table"]) else source.max_shrink
         consent = self.auditor.consent(newest, is_pulled=gone is None)
-        return Metric("share of keys lost", "shrink", 0, high, measure=share, next_step=consent)
+        emptied = "" if has_rows else "; the source has no rows at all, was it emptied?"
+        return Metric("share of keys lost", "shrink", 0, high, measure=share, next_step=emptied + consent)
 
 
 def _checked_counts(table: str, runs: list[Record], counts: DataFrame) -> list[Record]:
@@ -224,6 +247,14 @@ def _checked_counts(table: str, runs: list[Record], counts: DataFrame) -> list[R
     if set(found) - {run["run"] for run in runs}:
         raise CorruptionError(f"{table}: rows of runs that are not planned: {', '.join(sorted(map(str, found)))}")
     return checked
+
+
+def _misfit(source: Source, decoded: DataFrame, counts: list[Record]) -> str:
+    """One value of these runs that does not fit its column."""
+    rows = trusted.spelled_rows(decoded, source).where(F.col("_run_id").isin(*(count["run"] for count in counts)))
+    first = rows.select("problems").where("exists(problems, p -> p.rule = 'type')").first()
+    problem = next(p for p in first["problems"] if p["rule"] == "type") if first else {}
+    return f"{problem['column']}: got {problem['value'] or 'a value'}, {problem['message']}"
 
 
 @contextmanager

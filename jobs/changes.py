@@ -1,7 +1,7 @@
 """What becomes of a source that changes: fields nobody declared, declared ones that are gone, values too wide for their type."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from pyspark.sql import Column as Expr
@@ -37,6 +37,37 @@ def refuse_changes(source: Source, runs: Sequence[dict[str, Any]]) -> None:
         raise GateError(
             f"{source.trusted}: {changed}; declare them, or choose another policy for `changes`; the table stays as it was"
         )
+
+
+def told_rows(source: Source, counts: Sequence[dict[str, Any]], repeated: str) -> str:
+    """In words, what is wrong with the keys of these runs; `repeated` is one that came more than once."""
+    key = ", ".join(source.key)
+    without, twice = (sum(count[name] for count in counts) for name in ("keyless", "repeated"))
+    parts = [f"{without:,} rows without a key ({key}) went to quarantine"] if without else []
+    parts += [f"{twice:,} keys came more than once in one run, such as {repeated}"] if twice else []
+    absent = sum(count.get("absent", 0) for count in counts)
+    if absent and source.is_brought_whole:
+        parts.append(
+            f"{absent:,} keys of the source have no row here: rejected, or behind the cursor (`lake ingest {source.name} --full`)"
+        )
+    return "; ".join(parts)
+
+
+def refuse_rows(source: Source, counts: Sequence[dict[str, Any]], repeated: str, misfit: Callable[[], str]) -> None:
+    """Nothing, when all rows of these runs fit and have a key of their own, or the source is not strict about it.
+
+    To `merge` several rows of a key is what the source is there for. Raises GateError with an example of each fault.
+    """
+    if source.changes != "strict":
+        return
+    own = [{**count, "repeated": 0} for count in counts] if source.load == "merge" else counts
+    misfits = sum(count["misfits"] for count in own)
+    parts = [f"{misfits:,} rows do not fit, such as {misfit()}"] if misfits else []
+    parts += [words] if (words := told_rows(source, own, repeated)) else []
+    if parts:
+        runs = " ".join(f"--accept {count['run']}" for count in own if count["misfits"] + count["keyless"] + count["repeated"])
+        consent = f"if that is right: `lake run --no-ingest {runs}`"
+        raise GateError(f"{source.trusted}: {'; '.join(parts)} ({consent}); the table stays as it was")
 
 
 def evolved_by(source: Source, runs: Sequence[dict[str, Any]], before: Evolved) -> Evolved:

@@ -1,4 +1,4 @@
-"""Which rows of a trusted table are gone in the source: frames of the keys that its newest key sweep has, and has not."""
+"""What a key sweep tells of a trusted table: the keys that are gone in the source, and those whose rows never came."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -46,10 +46,16 @@ def swept_keys(texts: DataFrame, source: Source) -> DataFrame:
     return texts.toDF(*places).select(*typed)
 
 
-def gone_keys(served: DataFrame, swept: DataFrame, newer: DataFrame, key: list[str]) -> DataFrame:
-    """One row per key of `served` that is not in the sweep, and of which no run behind the sweep brought a row (`newer`)."""
-    rows = served.select(*key).distinct()
-    return rows.join(swept, key, "left_anti").join(newer.select(*key), key, "left_anti")
+def differing_keys(served: DataFrame, swept: DataFrame, newer: DataFrame, key: list[str]) -> DataFrame:
+    """One row per key that is only `served`, or with `_is_swept` only in the sweep.
+
+    Keys of which a run behind the sweep brought a row (`newer`) are not among them.
+    """
+    here = served.select(*key, F.lit(True).alias("_is_served"), F.lit(False).alias("_is_swept"))
+    there = swept.dropna(subset=key).select(*key, F.lit(False).alias("_is_served"), F.lit(True).alias("_is_swept"))
+    places = here.union(there).groupBy(*key).agg(F.max("_is_served").alias("_is_served"), F.max("_is_swept").alias("_is_swept"))
+    differing = places.where(F.col("_is_served") != F.col("_is_swept")).select(*key, "_is_swept")
+    return differing.join(newer.select(*key), key, "left_anti")
 
 
 def _fields(source: Source) -> list[str]:

@@ -58,8 +58,9 @@ def judged_rows(decoded: DataFrame, runs: DataFrame, source: Source) -> DataFram
     """One row per decoded row: typed columns, lineage, `_seq`, and whether anything is wrong with the row.
 
     `_is_rejected` boolean, then the typed columns mean nothing; `_is_misfit` boolean, a text was no value of its type;
-    `_warnings` and `_halts` int, checks broken that do not reject. What is wrong is spelled out by `spelled_rows`, for
-    the few rows that need it: lists of problems would make Spark give up compiled code for all.
+    `_is_keyless` boolean, a column of the key had no text; `_warnings` and `_halts` int, checks broken that do not
+    reject. What is wrong is spelled out by `spelled_rows`, for the few rows that need it: lists of problems would make
+    Spark give up compiled code for all.
     `runs` has one row per run: `_run_id`, `_seq`, `_ingested_at`.
     """
     broken_ = {on_fail: [broken(check) for check in source.checks if check.on_fail == on_fail] for on_fail in ON_FAILS}
@@ -71,6 +72,7 @@ def judged_rows(decoded: DataFrame, runs: DataFrame, source: Source) -> DataFram
         "_seq",
         _any([F.col("_is_faulty"), *broken_["quarantine"]]).alias("_is_rejected"),
         "_is_misfit",
+        "_is_keyless",
         _count(broken_["warn"]).alias("_warnings"),
         _count(broken_["halt"]).alias("_halts"),
     )
@@ -83,7 +85,7 @@ def spelled_rows(decoded: DataFrame, source: Source) -> DataFrame:
     """
     casts = _casts(source)
     faults = [_cast_problem(name, column, casts[name].fault) for name, column in source.columns.items()]
-    faults += [_missing_problem(name) for name in _required(source)] + _undeclared(source)
+    faults += [_missing_problem(name, name in source.key) for name in _required(source)] + _undeclared(source)
     found = F.concat(F.filter(F.array(*faults), lambda p: p.isNotNull()), decoding_problems())
     checks = [check for check in source.checks if check.on_fail == "quarantine"]
     texts = F.struct(*(F.col(name) for name in source.columns)).alias("_text")
@@ -95,7 +97,7 @@ def spelled_rows(decoded: DataFrame, source: Source) -> DataFrame:
 
 
 def _typed_rows(decoded: DataFrame, source: Source, values: dict[str, Expr], *more: Expr) -> DataFrame:
-    """One row per decoded row: every column's value, `_is_misfit`, `_is_faulty`, where it stood, and what is asked for."""
+    """One row per decoded row: every column's value, `_is_misfit`, `_is_keyless`, `_is_faulty`, its place, and what is asked for."""
     casts = _casts(source)
     is_misfit = _any([casts[name].is_faulty for name in source.columns])
     others = [F.col("_faults").isNotNull(), *(F.col(name).isNull() for name in _required(source))]
@@ -105,6 +107,7 @@ def _typed_rows(decoded: DataFrame, source: Source, values: dict[str, Expr], *mo
         *(values[name].alias(name) for name in source.columns),
         *("_raw_key", "_raw_row"),
         is_misfit.alias("_is_misfit"),
+        _any([F.lit(False), *(F.col(name).isNull() for name in source.key)]).alias("_is_keyless"),
         _any([is_misfit, *others]).alias("_is_faulty"),
         *more,
     )
@@ -129,7 +132,7 @@ def decoding_problems() -> Expr:
     return F.coalesce(F.from_json("_faults", T.ArrayType(PROBLEM)), none)
 
 
-def repeated_keys(judged: DataFrame, source: Source, newest_seq: int) -> DataFrame:
+def colliding_keys(judged: DataFrame, source: Source, newest_seq: int) -> DataFrame:
     """One row per key that more than one of the rows that count have: the key columns, and `rows` bigint."""
     current = _with_current(judged, source, newest_seq).where("_current")
     return current.groupBy(*source.key).agg(F.count("*").alias("rows")).where("rows > 1")
@@ -205,12 +208,20 @@ def rejected_rows(decoded: DataFrame, source: Source) -> DataFrame:
     )
 
 
+def repeated_keys(accepted: DataFrame, key: list[str]) -> DataFrame:
+    """One row per run in which keys came more than once: repeated bigint, how many keys; example, the first of them in words."""
+    words = F.concat_ws(", ", *(F.concat(F.lit(f"{name} "), F.col(name).cast("string")) for name in key))
+    keys = accepted.groupBy("_run_id", *key).agg(F.count("*").alias("_rows")).where("_rows > 1")
+    return keys.groupBy("_run_id").agg(F.count("*").alias("repeated"), F.substring(F.min(words), 1, 100).alias("example"))
+
+
 def run_counts(judged: DataFrame, accepted: DataFrame) -> DataFrame:
-    """One row per run: decoded, quarantined, kept, superseded, duplicates, misfits, warnings and halts, all bigint."""
+    """One row per run: decoded, quarantined, kept, superseded, duplicates, misfits, keyless, warnings and halts, all bigint."""
     seen = judged.groupBy("_run_id").agg(
         F.count("*").alias("decoded"),
         F.count_if("_is_rejected").alias("quarantined"),
         F.count_if("_is_misfit").alias("misfits"),
+        F.count_if("_is_keyless").alias("keyless"),
         F.sum("_warnings").alias("warnings"),
         F.sum("_halts").alias("halts"),
     )
@@ -232,8 +243,9 @@ def _cast_problem(name: str, column: Column, fault: Expr) -> Expr:
     return _problem(fault.isNotNull(), name, "type", shown, fault)
 
 
-def _missing_problem(name: str) -> Expr:
-    return _problem(F.col(name).isNull(), name, "required", F.lit(None), F.lit("expected a value, got none"))
+def _missing_problem(name: str, is_key: bool) -> Expr:
+    message = f"expected a value{' of the key' if is_key else ''}, got none"
+    return _problem(F.col(name).isNull(), name, "required", F.lit(None), F.lit(message))
 
 
 def _undeclared(source: Source) -> list[Expr]:

@@ -120,6 +120,11 @@ class DatabaseSource(Source):
         return self.deletes == "key_sweep"
 
     @property
+    def is_brought_whole(self) -> bool:
+        """Whether no row is left out because it is older than the cursor's start."""
+        return self.cursor is None or self.cursor.start is None
+
+    @property
     def key_fields(self) -> list[str]:
         """Names in the database of the key's columns."""
         return list(dict.fromkeys(self.columns[name].from_ or name for name in self.key))

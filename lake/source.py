@@ -38,7 +38,8 @@ class Source(Declaration):
     changes: Literal["note", "strict", "evolve", "quarantine"] = Field(
         default="note",
         description="when the source sends fields nobody declared, leaves out declared ones or sends what does not fit: note: new fields "
-        "stay in raw and are told, rows that do not fit go to quarantine; strict: the table waits for a person (exit code 3); "
+        "stay in raw and are told, rows that do not fit go to quarantine; strict: the table waits for a person "
+        "(exit code 3), also for keys that are null or (unless it merges) repeat in a run; "
         "evolve: new fields become string columns, `widen` is followed; quarantine: rows with new fields are rejected too",
     )
 
@@ -93,6 +94,11 @@ class Source(Declaration):
     def sweeps_keys(self) -> bool:
         """Whether a run can bring the key of every row there is, by which deleted ones are found."""
         return False
+
+    @property
+    def is_brought_whole(self) -> bool:
+        """Whether every row that the source has is to be here in the end."""
+        return True
 
     @property
     def declaration(self) -> str:

@@ -63,7 +63,8 @@ def _source_line(event: Event) -> str:
     notes = "; ".join([f"{event['seconds']:.1f} s", *event.get("notes", ())])
     if event["outcome"] == "unchanged":
         return f"  source {facts} nothing new, {notes}"
-    return f"  source {facts} {event['rows']:,} rows, {size(event['bytes'])}, {notes}"
+    swept = f" and {event['keys']:,} keys" if event.get("keys") is not None else ""
+    return f"  source {facts} {event['rows']:,} rows{swept}, {size(event['bytes'])}, {notes}"
 
 
 def _table_line(event: Event) -> str:
@@ -72,7 +73,8 @@ def _table_line(event: Event) -> str:
         return f"  table  {event['table']:<28} {state} {event['reason']}"
     rows = f"{event['rows']:,} rows, " if "rows" in event else ""
     seconds = f", {event['seconds']:.1f} s" if "seconds" in event else ""
-    return f"  table  {event['table']:<28} {rows}{state}{seconds}{_left_out(event)}: {event.get('reason', '')}".rstrip(": ")
+    why = "; ".join(filter(None, [event.get("reason"), event.get("changes")]))
+    return f"  table  {event['table']:<28} {rows}{state}{seconds}{_left_out(event)}: {why}".rstrip(": ")
 
 
 def _left_out(event: Event) -> str:

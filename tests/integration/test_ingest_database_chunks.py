@@ -356,6 +356,18 @@ def test_a_table_with_a_cursor_that_was_emptied_is_named_until_all_is_read_again
     assert landed(source, lake).rows == 1
 
 
+@pytest.mark.parametrize("load", ["append", "snapshot"])
+def test_a_table_without_a_cursor_that_was_emptied_is_named(database: Database, lake: Objects, load: str) -> None:
+    database.run("create table things (id int primary key)")
+    source = database.source(load=load, key=["id"])
+    assert landed(source, lake).notes == []
+    insert(database, ["(1)", "(2)"])
+    assert landed(source, lake).notes == []
+    database.run("delete from things")
+    assert landed(source, lake).notes == ["got no rows where the run before had 2: was the source emptied?"]
+    assert landed(source, lake).notes == []
+
+
 def test_a_window_reads_beside_the_cursor(database: Database, lake: Objects) -> None:
     database.run("create table things (id int primary key, changed_at timestamp not null)")
     insert(database, [f"({n}, '2020-01-0{n} 00:00:00')" for n in range(1, 8)])

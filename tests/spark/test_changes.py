@@ -120,3 +120,30 @@ def test_a_missing_field_is_null_and_told_by_default_and_a_null_one_is_not(lab: 
     assert send(lab, "gone", {"id": 1})["changes"] == "declared fields that did not come: price"
     assert lab.rows("trusted.gone", "id", "price") == [(1, None)]
     assert "changes" not in send(lab, "gone", {"id": 1, "price": None}, {"id": 2, "price": None})
+
+
+TWICE = [{"id": 1, "price": "2"}, {"id": 7, "price": "2"}, {"id": 7, "price": "3"}, {"price": "4"}]
+SAID = "1 rows without a key (id) went to quarantine; 1 keys came more than once in one run, such as id 7"
+
+
+def test_keys_that_turn_null_or_repeat_are_told(lab: Lab) -> None:
+    start(lab, "odd_keys")
+    record = send(lab, "odd_keys", *TWICE)
+    assert (record["outcome"], record["changes"]) == ("published", SAID)
+    assert (record["counts"][0]["keyless"], record["counts"][0]["repeated"]) == (1, 1)
+
+
+def test_keys_that_turn_null_or_repeat_stop_a_strict_source_until_a_person_consents(lab: Lab) -> None:
+    start(lab, "stern_keys", changes="strict")
+    record = send(lab, "stern_keys", *TWICE)
+    (run,) = [run["run"] for run in lab.plan("stern_keys")["tables"][0]["runs"]]
+    assert (record["exit_code"], len(lab.rows("trusted.stern_keys", "id"))) == (3, 1)
+    assert f"{SAID} (if that is right: `lake run --no-ingest --accept {run}`); the table stays as it was" in record["reason"]
+    assert lab.build(lab.plan("stern_keys", accept=(run,)))["trusted.stern_keys"]["outcome"] == "published"
+    assert [key for (key,) in lab.rows("trusted.stern_keys", "id")] == [1, 7]
+
+
+def test_several_rows_of_a_key_do_not_stop_a_strict_source_that_merges_them(lab: Lab) -> None:
+    start(lab, "stern_merge", changes="strict", load="merge")
+    record = send(lab, "stern_merge", *TWICE[:3])
+    assert (record["outcome"], record["changes"]) == ("published", "1 keys came more than once in one run, such as id 7")

@@ -116,13 +116,22 @@ def test_only_rows_newer_than_the_sweep_of_a_build_stay_without_being_in_it(tabl
     assert [key for key, *_ in table.rows] == [1, 2, 5, 9]
 
 
+def test_a_row_that_the_cursor_never_saw_is_told(table: Table) -> None:
+    table.new, table.all = [("4", "x", "rejected")], [("1", "1"), ("2", "2.5"), ("3", "3"), ("4", "4"), ("5", "5")]
+    table.pull()
+    record = table.build()
+    assert counted(record, "quarantined", "deleted", "absent") == [(1, 0, 2)]
+    assert "2 keys of the source have no row here: rejected, or behind the cursor" in record["changes"]
+
+
 def test_an_emptied_table_waits_for_consent_to_this_very_sweep(table: Table) -> None:
     table.new, table.all = [], []
     run = table.pull()
     stopped = table.build()
     assert (stopped["outcome"], stopped["exit_code"], len(table.rows)) == ("failed", 3, 3)
     consent = f"(if that is right: `lake run --no-ingest --accept {run}`)"
-    assert f"share of keys lost: got 1, expected at least 0 and at most 0.5 {consent}" in stopped["reason"]
+    assert "share of keys lost: got 1, expected at least 0 and at most 0.5" in stopped["reason"]
+    assert f"the source has no rows at all, was it emptied? {consent}" in stopped["reason"]
     assert counted(table.build(run), "deleted") == [(3,)]
     assert table.rows == []
 
@@ -154,5 +163,5 @@ def test_keys_are_compared_as_the_table_has_them(spark: SparkSession, pulled_tab
     source = pulled_table.lab.declared().sources[pulled_table.name]
     texts = spark.createDataFrame([("1.00", "01"), ("2.5", "2"), ("3", "x"), (None, None)], "part string, `an odd.name` string")
     served = spark.sql("select * from values (1, 1.00), (2, 2.50), (3, 3.00) as t (id, part)")
-    gone = deleted.gone_keys(served, deleted.swept_keys(texts, source), served.limit(0), source.key)
-    assert [(row["id"], str(row["part"])) for row in gone.collect()] == [(3, "3.00")]
+    found = deleted.differing_keys(served, deleted.swept_keys(texts, source), served.limit(0), source.key).collect()
+    assert [(row["id"], str(row["part"]), row["_is_swept"]) for row in found] == [(3, "3.00", False)]

@@ -56,6 +56,7 @@ def test_a_shrunken_snapshot_waits_for_consent_to_this_very_run(lab: Lab) -> Non
     lab.serve("shrinks", [])
     stopped = lab.cycle("shrinks")["trusted.shrinks"]
     assert (stopped["outcome"], stopped["exit_code"]) == ("failed", 3)
+    assert "the source has no rows at all, was it emptied? (if that is right: `lake run --accept" in stopped["reason"]
     assert len(lab.rows("trusted.shrinks", "id")) == 4
     run = lab.plan("shrinks")["tables"][0]["runs"][-1]["run"]
     assert run in stopped["reason"]

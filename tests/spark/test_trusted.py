@@ -108,7 +108,7 @@ def test_only_the_newest_run_of_a_partition_counts(spark: SparkSession) -> None:
         (SECOND, 1, {"id": "1", "price": "x"}),
     )
     assert fates(trusted.accepted_rows(rows, source, 2)) == [(1, "1.00", "superseded"), (2, "2.00", "kept")]
-    assert trusted.repeated_keys(rows, source, 2).isEmpty()
+    assert trusted.colliding_keys(rows, source, 2).isEmpty()
 
 
 def test_the_newest_row_of_a_key_wins_by_run_and_then_by_place(spark: SparkSession) -> None:
@@ -163,6 +163,33 @@ def test_a_late_row_does_not_replace_a_newer_one_in_the_table(spark: SparkSessio
     news = judged(spark, source, (SECOND, 1, {"id": "1", "price": "4", "changed_on": came}))
     changed = trusted.changed_rows(trusted.accepted_rows(news, source, 2), trusted.accepted_rows(first, source, 1), source)
     assert fates(changed) == [(1, "4.00", fate)]
+
+
+def test_keys_that_come_more_than_once_in_a_run_are_counted_with_an_example(spark: SparkSession) -> None:
+    source = declared(key=["id", "changed_on"])
+    day = {"changed_on": "2020-01-01"}
+    rows = judged(
+        spark,
+        source,
+        *((FIRST, row, {"id": key, **day}) for row, key in enumerate(("7", "8", "7", "9", "8", "7"), 1)),
+        *((SECOND, row, {"id": key, **day}) for row, key in enumerate(("7", "8"), 1)),
+    )
+    found = trusted.repeated_keys(trusted.accepted_rows(rows, source, 2), source.key).collect()
+    assert [tuple(row) for row in found] == [(FIRST, 2, "id 7, changed_on 2020-01-01")]
+
+
+def test_a_key_that_is_null_is_named_as_such(spark: SparkSession) -> None:
+    source = declared(columns={"id": "bigint", "price": {"type": "decimal(10,2)", "required": True}})
+    given = ((FIRST, 1, {"price": "1"}), (FIRST, 2, {"id": "2"}), (FIRST, 3, {"id": "x", "price": "1"}))
+    rows = judged(spark, source, *given)
+    rejected = trusted.rejected_rows(decoded(spark, source, *given), source).collect()
+    assert [(p["column"], p["message"]) for row in rejected for p in row["problems"]] == [
+        ("id", "expected a value of the key, got none"),
+        ("price", "expected a value, got none"),
+        ("id", "expected a whole number (bigint)"),
+    ]
+    (counted,) = trusted.run_counts(rows, trusted.accepted_rows(rows, source, 1)).collect()
+    assert (counted["quarantined"], counted["keyless"], counted["misfits"]) == (3, 1, 1)
 
 
 def test_every_decoded_row_is_counted_once(spark: SparkSession) -> None:

@@ -58,7 +58,7 @@ class Desk:
     def visit(self, **more: Any) -> Visit:
         number = count(1)
         where = Path(tempfile.mkdtemp(dir=self.folder))
-        return Visit(lambda: where / f"original-{next(number)}", self.told.append, **more)
+        return Visit(lambda: where / f"original-{next(number)}", note=self.told.append, **more)
 
     def brought(self, source: Any, values: Callable[[Any], list[str]] = lambda each: [], **more: Any) -> list[Fetched]:
         return list(self.bot(source, values).originals(self.visit(**more)))
