@@ -1,7 +1,5 @@
 """A source that changes is told apart from one that does not, and its policy decides what becomes of it."""
 
-import sys
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -89,23 +87,6 @@ def test_small_integers_are_checked_as_declared_and_kept_as_int(lab: Lab) -> Non
     record = send(lab, "small", {"id": 127, "price": 1}, {"id": 128, "price": 1})
     assert (record["counts"][0]["kept"], record["counts"][0]["quarantined"]) == (1, 1)
     assert dict(lab.spark.table("lake.trusted.small").dtypes)["id"] == "int"
-
-
-def test_a_refined_table_lives_on_while_its_source_evolves(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    module = ModuleType("jobs.refined.evolving_total")
-    exec(
-        "def evolving_total(evolving):\n    return evolving.groupBy('id').agg({'price': 'sum'}).toDF('id', 'total')",
-        module.__dict__,
-    )
-    monkeypatch.setitem(sys.modules, "jobs.refined.evolving_total", module)
-    contract = {"description": "One row per id.", "key": ["id"], "columns": {"id": "bigint", "total": "decimal(20,2)"}}
-    lab.refine("evolving_total", ("evolving",), contract)
-    lab.declare("evolving", COLUMNS, changes="evolve")
-    lab.serve("evolving", [{"id": 1, "price": "1.50"}])
-    assert lab.cycle("evolving_total")["refined.evolving_total"]["outcome"] == "published"
-    lab.serve("evolving", [{"id": 1, "price": "2.50", "colour": "red"}])
-    assert lab.cycle("evolving_total")["refined.evolving_total"]["reason"] == "new input from trusted.evolving"
-    assert [(key, str(total)) for key, total in lab.rows("refined.evolving_total", "id", "total")] == [(1, "2.50")]
 
 
 def test_a_renamed_field_is_told_as_new_and_gone_and_stops_a_strict_source(lab: Lab) -> None:
