@@ -161,7 +161,8 @@ class _Errand:
         if self.head and draft.is_unchanged(committed):
             draft.drop()
             ensure_decoded_in(self.lease, self.source, self.objects, [self.head])
-            raw.look(self.objects, self.lease, self.source.name, looked(self.head, draft.seen))
+            if not self.wish.window:
+                raw.look(self.objects, self.lease, self.source.name, looked(self.head, draft.seen))
             return self._pull("unchanged", self.head, 0, len(draft.seen))
         manifest = draft.publish(self.asked, self.wish.window)
         self._note_emptied(manifest)

@@ -8,6 +8,8 @@ from pydantic import Field, field_validator, model_validator
 
 from lake.columns import Check, Column, Declaration, checked_name, column_from
 from lake.expectations import Expectation
+from lake.freshness import FORM, checked_promise
+from lake.schedules import checked_schedule
 
 
 class Source(Declaration):
@@ -16,6 +18,9 @@ class Source(Declaration):
     name: str = Field(description="name of the source, of its folder in raw and of its trusted table")
     description: str = Field(description="one sentence that begins with the grain: `One row per ...`")
     schedule: str | None = Field(default=None, description="cron expression of five fields, in UTC")
+    fresh_within: str | None = Field(
+        default=None, description=f"the table's promise: its source was asked and is in it no longer ago than this, {FORM}"
+    )
     load: Literal["snapshot", "append", "merge", "overwrite"] = Field(
         description="snapshot: the newest run is the whole truth; append: rows are added; merge: newest row per key; "
         "overwrite: the newest run that has rows of a partition is the whole truth of that partition"
@@ -44,6 +49,16 @@ class Source(Declaration):
     )
 
     _name = field_validator("name")(checked_name)
+
+    @field_validator("schedule")
+    @classmethod
+    def _comes_due(cls, value: str | None) -> str | None:
+        return None if value is None else checked_schedule(value)
+
+    @field_validator("fresh_within")
+    @classmethod
+    def _is_length(cls, value: str | None) -> str | None:
+        return None if value is None else checked_promise(value)
 
     @field_validator("columns", mode="before")
     @classmethod

@@ -14,6 +14,7 @@ from lake.columns import Declaration, checked_name, checked_type
 from lake.declarations import first_problem, parse_yaml
 from lake.errors import UsageError
 from lake.expectations import Expectation
+from lake.freshness import FORM, checked_promise
 
 
 class TableColumn(Declaration):
@@ -47,6 +48,10 @@ class Table(Declaration):
     max_shrink: float = Field(
         default=0.5, ge=0, le=1, description="share of rows a rebuild may lose without a person's consent"
     )
+    fresh_within: str | None = Field(
+        default=None,
+        description=f"the table's promise: all its sources were asked and are in it no longer ago than this, {FORM}",
+    )
 
     @field_validator("columns", mode="before")
     @classmethod
@@ -54,6 +59,11 @@ class Table(Declaration):
         if not isinstance(value, dict):
             return value
         return {name: {"type": column} if isinstance(column, str) else column for name, column in value.items()}
+
+    @field_validator("fresh_within")
+    @classmethod
+    def _is_length(cls, value: str | None) -> str | None:
+        return None if value is None else checked_promise(value)
 
     @model_validator(mode="after")
     def _names_agree(self) -> "Table":
@@ -83,8 +93,8 @@ class Refined:
 
     @property
     def declaration(self) -> str:
-        """Hash of the contract without its words."""
-        facts = self.contract.model_dump(mode="json", exclude={"description": True})
+        """Hash of the contract without its words and its promise."""
+        facts = self.contract.model_dump(mode="json", exclude={"description": True, "fresh_within": True})
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from lake.errors import UsageError
 from lake.settings import Settings
+from orchestration.printing import print_json, print_rows
 from orchestration.progress import Progress
-from orchestration.views import print_json, print_rows
 from store.catalog import open_catalog
 from store.objects import Objects
 

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from ulid import ULID
@@ -14,13 +13,14 @@ from ingest.landing import Pull
 from ingest.landing import Wish as PullWish
 from ingest.replay import ensure_decoded
 from lake import paths
-from lake.errors import LakeError, NothingToDo
+from lake.errors import NothingToDo
 from lake.settings import Settings
 from orchestration.plan import Declared, Entry, planned_tables, published_tables, read_declarations
+from orchestration.run_records import recorded
 from orchestration.spark_process import Place, run_job
 from store import raw
 from store.objects import Objects
-from store.runs import table_records, write_plan, write_record
+from store.runs import table_records, write_plan
 
 Tell = Callable[[dict[str, Any]], None]
 
@@ -42,20 +42,12 @@ def run_lake(settings: Settings, objects: Objects, wish: Wish, place: Callable[[
 
     Raises LakeError when nothing could be planned at all.
     """
-    started, run_id = time.monotonic(), str(ULID())
+    run_id = str(ULID())
     declared = read_declarations(settings)
     declared.closure(wish.names)
-    record: dict[str, Any] = {"run": run_id, "verb": "run", "started_at": _now(), "names": wish.names, "accept": wish.accept}
-    write_record(objects, run_id, record)  # a run that is killed leaves this, without an end
-    try:
+    record = {"names": wish.names, "accept": wish.accept}
+    with recorded(objects, run_id, "run", record):
         record |= _carried_out(settings, objects, declared, run_id, wish, place, tell)
-    except LakeError as error:
-        record |= {"error": str(error), "exit_code": error.exit_code}
-        raise
-    finally:
-        record |= {"ended_at": _now(), "seconds": round(time.monotonic() - started, 3)}
-        if "exit_code" in record:
-            write_record(objects, run_id, record)
     return record
 
 
@@ -166,10 +158,6 @@ def pull_facts(pull: Pull | Failure) -> dict[str, Any]:
     return asdict(pull)
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
 def act(
     settings: Settings,
     objects: Objects,
@@ -180,15 +168,15 @@ def act(
     is_recorded: bool = True,
 ) -> int:
     """Let a job do one thing that is no build, with an order it understands; its exit code."""
-    run_id, started = str(ULID()), _now()
+    run_id = str(ULID())
     write_plan(objects, run_id, {"run": run_id, action: order})
-    try:
-        ended = run_job(settings, place(), run_id, action, tell)
-    finally:
-        if not is_recorded:
-            objects.delete([paths.run_plan(run_id)])
     if not is_recorded:
-        return ended.exit_code
-    record = {"run": run_id, "verb": action, "started_at": started, "tables": table_records(objects, run_id)}
-    write_record(objects, run_id, {**record, "exit_code": ended.exit_code})
+        try:
+            return run_job(settings, place(), run_id, action, tell).exit_code
+        finally:
+            objects.delete([paths.run_plan(run_id)])
+    record: dict[str, Any] = {}
+    with recorded(objects, run_id, action, record):
+        ended = run_job(settings, place(), run_id, action, tell)
+        record |= {"tables": table_records(objects, run_id), "exit_code": ended.exit_code}
     return ended.exit_code

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from lake.errors import UsageError
 from lake.settings import Settings
+from orchestration.printing import print_json, print_rows
 from orchestration.progress import Progress
-from orchestration.views import print_json, print_rows
 
 if TYPE_CHECKING:
     from orchestration.cli import World

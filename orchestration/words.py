@@ -4,8 +4,8 @@ import argparse
 from collections.abc import Callable
 
 EXIT_CODES = (
-    "exit codes: 0 done, 1 failed, 2 usage, 3 a gate stopped a publish, 4 nothing to do, 5 locked, 75 retry later, "
-    "130 and 143 stopped by a signal"
+    "exit codes: 0 done, 1 failed, 2 usage, 3 a gate stopped a publish, 4 nothing to do, 5 locked, 6 doctor found failures, "
+    "7 a freshness promise is broken, 75 retry later, 130 and 143 stopped by a signal"
 )
 Adder = Callable[[argparse.ArgumentParser], None]
 #: Verb -> (function in orchestration that does it, what it does, how its arguments are declared).
@@ -24,9 +24,13 @@ def verb(name: str, where: str, does: str) -> Callable[[Adder], Adder]:
 
 @verb("up", "verbs:up", "start the local servers and feeds")
 @verb("down", "verbs:down", "end the local servers that `up` started")
-@verb("status", "views:status", "show the local servers and how old each table is")
 def _nothing(parser: argparse.ArgumentParser) -> None:
     """These take none."""
+
+
+@verb("status", "status:status", "servers, how fresh each table is against its promise, last runs, disk")
+def _status(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--check", action="store_true", help="exit with 7 when a promise of freshness is broken")
 
 
 @verb("ingest", "verbs:ingest", "bots to raw")
@@ -84,10 +88,13 @@ def _source(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", metavar="NAME", help="for suggest: name of the source; made from the address when left out")
 
 
-@verb("runs", "views:runs", "what each run did")
+@verb("runs", "run_verbs:called", "what each run did")
 def _runs(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", choices=["list", "show"], help="the last runs; one run's record")
+    actions = ["list", "show", "logs"]
+    parser.add_argument("action", choices=actions, help="the last runs; what one did; the words of its Spark job")
     parser.add_argument("run", nargs="?", metavar="RUN", help="run to show; the last when left out")
+    parser.add_argument("--last", type=int, default=20, metavar="N", help="list so many runs, the newest last")
+    parser.add_argument("--failed", action="store_true", help="list only runs that failed, were stopped or were killed")
 
 
 @verb("rollback", "verbs:rollback", "put an earlier publish of a table back")

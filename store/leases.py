@@ -70,6 +70,13 @@ def this_process() -> dict[str, Any]:
     return {"host": socket.gethostname(), "boot": _boot(), "pid": pid, "started": _started(pid)}
 
 
+def is_alive(owner: dict[str, Any]) -> bool | None:
+    """Whether a process still lives; None when it was another machine's, of which nothing is known here."""
+    if owner["host"] != socket.gethostname():
+        return None
+    return bool(owner["boot"] == _boot() and owner["started"] == _started(owner["pid"]))
+
+
 def _taken(objects: Objects, name: str, run_id: str) -> Lease:
     key = paths.lease(name)
     while True:
@@ -132,10 +139,7 @@ def _released(objects: Objects, lease: Lease) -> None:
 def _is_free(document: Document) -> bool:
     if document["state"] != "held" or float(document["expires_at"]) < time.time():
         return True
-    owner = document["owner"]
-    if owner["host"] != socket.gethostname():
-        return False
-    return bool(owner["boot"] != _boot() or owner["started"] != _started(owner["pid"]))
+    return is_alive(document["owner"]) is False
 
 
 def _boot() -> str:

@@ -170,7 +170,9 @@ def rebuild_source_state(objects: Objects, source: str) -> Document:
         if state or not manifests:
             return None
         newest = manifests[-1]
-        return {"head": newest.link.model_dump(), "cursor": newest.cursor, "open": []}
+        looks = [manifest.created_at for manifest in manifests if not manifest.window]
+        looked = {"looked_at": looks[-1]} if looks else {}
+        return {"head": newest.link.model_dump(), "cursor": newest.cursor, "open": [], **looked}
 
     return change_document(objects, paths.source_state(source), change) or {}
 
@@ -203,8 +205,8 @@ def _advance(objects: Objects, manifest: Manifest, facts: dict[str, Any]) -> Non
         state = state or {}
         if (state.get("head") or {"seq": 0})["seq"] >= manifest.seq:
             return None if manifest.run not in state.get("open", ()) else _without(state, manifest.run)
-        after = {**_without(state, manifest.run), **facts}
-        return {**after, "head": manifest.link.model_dump(), "looked_at": manifest.created_at}
+        after = {**_without(state, manifest.run), **facts, "head": manifest.link.model_dump()}
+        return after if manifest.window else {**after, "looked_at": manifest.created_at}  # a window says nothing of today
 
     change_document(objects, paths.source_state(manifest.source), change)
 

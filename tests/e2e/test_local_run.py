@@ -54,7 +54,7 @@ def test_the_three_refined_tables_agree_with_each_other(copy: Copy) -> None:
 
 
 def test_every_row_that_came_is_accounted_for(copy: Copy) -> None:
-    record = copy.lake("runs", "show").json
+    record = copy.lake("runs", "show", "--json").json
     asked = {source["source"]: source["rows"] for source in record["sources"]}
     counted = {
         name.removeprefix("trusted."): table["counts"]

@@ -29,6 +29,7 @@ NAME = "category_summary"
         (["tables", "refined.nope"], "got 'refined.nope', expected one of meta.quality_results"),
         (["tables", "nope"], "got 'nope', expected a zone (meta, refined, trusted)"),
         (["runs", "show", "nope"], "got 'nope', expected one of `lake runs list`"),
+        (["runs", "logs", "../../env"], "got '../../env', expected one of `lake runs list`"),
         (["rollback", "refined.nope"], "got a table that was never published"),
         (["raw", "replay", "produts"], "got 'produts', expected one of airlines, airports, carts, categories"),
         (["raw", "verify", "produts"], "got 'produts', expected one of airlines, airports, carts, categories"),
@@ -79,7 +80,7 @@ def test_a_shrunken_source_waits_for_consent_and_can_be_taken_back(shop: Shop) -
     assert accepted, stopped.err
     assert shop.lake("run", NAME, "--accept", accepted[1]).code == 0
     assert shop.prices() == {2.0}
-    assert shop.lake("runs", "show").json["accept"] == [accepted[1]]
+    assert shop.lake("runs", "show", "--json").json["accept"] == [accepted[1]]
     assert shop.lake("rollback", f"refined.{NAME}").code == 0
     assert shop.prices() == {1.0}
     assert "tables" not in shop.lake("run", NAME, "--json").json
