@@ -57,11 +57,11 @@ class RequestsTransport:
         return self._asked("GET", url, headers, None, (connect, read))
 
     def post(self, url: str, headers: Mapping[str, str], form: bytes, connect: float, read: float) -> Answer:
-        """The answer to one POST of a form; redirects are not followed.
+        """The answer to one POST of a form, or of what the headers say it is; redirects are not followed.
 
         Raises Trouble.
         """
-        typed = {**headers, "Content-Type": "application/x-www-form-urlencoded"}
+        typed = {"Content-Type": "application/x-www-form-urlencoded", **headers}
         return self._asked("POST", url, typed, form, (connect, read))
 
     def _asked(

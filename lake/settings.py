@@ -24,6 +24,11 @@ SETTINGS: dict[str, tuple[str, str]] = {
     "LAKE_SPARK_MEMORY": ("2g", "memory of the Spark driver"),
     "LAKE_SPARK_JARS": ("the user's cache", "folder of the locked jars (laptop only)"),
     "LAKE_LEASE_SECONDS": ("60", "a lease whose heartbeat is older than this is free for others"),
+    "LAKE_ANNOUNCE": ("", "command or http(s) address that gets a JSON notice when scheduled runs begin to fail, and recover"),
+    "LAKE_ENVIRONMENT_FILE": (
+        "",
+        "private file of `export NAME='value'` lines, for what cron should find; the environment wins",
+    ),
     "LAKE_CRASH_AT": ("", "tests only: `N:before` or `N:after` kills the process at its N-th effect"),
     "LAKE_CRASH_LOG": ("", "tests only: file that receives one line per effect"),
     "LAKE_LOG": ("warning", "level of the log on stderr: debug, info, warning or error"),
@@ -69,6 +74,8 @@ class Settings:
     crash_at: str
     crash_log: str
     log_level: str
+    announce: Secret = field(repr=False)
+    environment_file: Path | None
     environment: Mapping[str, str] = field(repr=False)
 
     @property
@@ -110,8 +117,28 @@ def parse_env_file(text: str, where: str) -> dict[str, str]:
     return values
 
 
+def _environment_file(environ: Mapping[str, str], home: Path) -> Path | None:
+    name = environ.get("LAKE_ENVIRONMENT_FILE")
+    return home / Path(name).expanduser() if name else None
+
+
+def lasting_environment(settings: Settings) -> dict[str, str]:
+    """What a process finds that has none of this one's variables but the names of its home and its environment file."""
+    named = {"LAKE_ENVIRONMENT_FILE": str(settings.environment_file)} if settings.environment_file else {}
+    return _merged(named, settings.home)
+
+
 def _merged(environ: Mapping[str, str], home: Path) -> dict[str, str]:
-    """The environment laid over what `lake up` wrote; the S3 settings count as one group."""
+    """The environment laid over its file, and both over what `lake up` wrote; the S3 settings count as one group.
+
+    Raises UsageError when the file cannot be read.
+    """
+    file = _environment_file(environ, home)
+    if file:
+        try:
+            environ = {**parse_env_file(file.read_text(), file.name), **environ}
+        except OSError as error:
+            raise UsageError(f"LAKE_ENVIRONMENT_FILE: {file.name} cannot be read: {error.strerror}") from None
     path = home / ".lake" / "env"
     written = parse_env_file(path.read_text(), ".lake/env") if path.exists() else {}
     if any(name in environ for name in S3_GROUP):
@@ -154,6 +181,8 @@ def read_settings(environ: Mapping[str, str] | None = None, overrides: Mapping[s
         crash_at=get("LAKE_CRASH_AT"),
         crash_log=get("LAKE_CRASH_LOG"),
         log_level=get("LAKE_LOG"),
+        announce=Secret(get("LAKE_ANNOUNCE")),
+        environment_file=_environment_file(environ, home),
         environment=values,
     )
 

@@ -58,6 +58,14 @@ class Declared:
                 raise UsageError(f"name: got {name!r}, expected one of {', '.join([*self.sources, *self.refined])}")
         return [name for name in self.sources if name in sources], [name for name in self.refined if name in refined]
 
+    def downstream(self, names: Iterable[str]) -> list[str]:
+        """The refined tables that are built from the named sources and tables, through as many others as it takes."""
+        reached = {name.removeprefix("trusted.").removeprefix("refined.") for name in names}
+        for table in self.refined.values():  # each stands after its inputs
+            if reached & set(table.inputs):
+                reached.add(table.name)
+        return [name for name in self.refined if name in reached]
+
 
 def read_declarations(settings: Settings) -> Declared:
     """Sources and refined tables, validated together.

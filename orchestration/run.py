@@ -34,6 +34,8 @@ class Wish:
     again: list[str] = field(default_factory=list)
     """Trusted tables to build from the beginning whatever was published."""
     is_ingesting: bool = True
+    is_downstream: bool = False
+    """Ask the named sources alone, and build all that is made from them."""
     fails_on_empty: bool = False
 
 
@@ -57,8 +59,12 @@ def _carried_out(
     """Ask the sources, plan, build: what the record says of each."""
     started = time.monotonic()
     sources, refined = declared.closure(wish.names)
+    asked = sources
+    if wish.is_downstream:
+        asked = [name for name in sources if name in {each.removeprefix("trusted.") for each in wish.names}]
+        sources, refined = declared.closure([*wish.names, *declared.downstream(wish.names)])
     record: dict[str, Any] = {}
-    pulls = pulled(settings, objects, declared.sources, sources, run_id, tell) if wish.is_ingesting else []
+    pulls = pulled(settings, objects, declared.sources, asked, run_id, tell) if wish.is_ingesting else []
     record |= {"sources": [pull_facts(pull) for pull in pulls], "asked_seconds": round(time.monotonic() - started, 3)}
     codes = [pull.error.exit_code for pull in pulls if isinstance(pull, Failure)]
     entries = planned(settings, objects, declared, sources, refined, wish.again)

@@ -67,7 +67,15 @@ def run(settings: Settings, given: Given, world: "World") -> int:
     from orchestration.run import Wish, run_lake
     from store.objects import Objects
 
-    wish = Wish(given.names, given.accept, is_ingesting=not given.no_ingest, fails_on_empty=given.fail_on_empty)
+    if given.downstream and not given.names:
+        raise UsageError("--downstream: got no names, expected those of the sources to ask")
+    wish = Wish(
+        given.names,
+        given.accept,
+        is_ingesting=not given.no_ingest,
+        is_downstream=given.downstream,
+        fails_on_empty=given.fail_on_empty,
+    )
     record = run_lake(settings, Objects(settings), wish, world.place, Progress(is_quiet=given.json))
     if given.json:
         print_json(record)

@@ -51,6 +51,9 @@ def _run(parser: argparse.ArgumentParser) -> None:
         "--accept", action="append", default=[], metavar="RUN", help="let this raw run (or table) shrink the table"
     )
     parser.add_argument("--no-ingest", action="store_true", help="build from what raw has")
+    parser.add_argument(
+        "--downstream", action="store_true", help="ask the named sources alone, and build all that is made from them"
+    )
     parser.add_argument("--fail-on-empty", action="store_true", help="exit with 4 when nothing was new")
 
 
@@ -95,6 +98,13 @@ def _runs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", nargs="?", metavar="RUN", help="run to show; the last when left out")
     parser.add_argument("--last", type=int, default=20, metavar="N", help="list so many runs, the newest last")
     parser.add_argument("--failed", action="store_true", help="list only runs that failed, were stopped or were killed")
+
+
+@verb("cron", "cron_verbs:called", "run every source on its schedule, from the user's crontab")
+def _cron(parser: argparse.ArgumentParser) -> None:
+    actions = ["show", "install", "remove", "tick"]
+    does = "schedules and crontab lines; write the lines; take them out; what cron calls each minute: begin what is due"
+    parser.add_argument("action", choices=actions, help=does)
 
 
 @verb("rollback", "verbs:rollback", "put an earlier publish of a table back")

@@ -11,6 +11,7 @@ from ulid import ULID
 from ingest.bots import pull_all
 from ingest.landing import Wish, pull
 from lake import paths
+from lake.planning import Wanted
 from lake.settings import HOME, Settings
 from lake.sources import load_sources
 from orchestration.cli import World
@@ -47,17 +48,22 @@ def declare(settings: Settings, name: str, **keys: Any) -> None:
     (settings.sources / f"{name}.yaml").write_text(json.dumps(declared))
 
 
-def shop(settings: Settings) -> None:
-    """The shop's declarations in a folder of the lake's own, all pulled and published; the customers come from its API."""
+def shop_declarations(settings: Settings) -> None:
+    """The shop's declarations in a folder of the lake's own; the customers come from its API."""
     shutil.copytree(HOME / "ingest" / "sources", settings.sources)
-    declare(settings, "customers", url="${env:FAKESTORE_URL}/users", columns={"customer_id": "bigint"}, key=["customer_id"])
+    columns = {"customer_id": {"type": "bigint", "from": "id"}}
+    declare(settings, "customers", url="${env:FAKESTORE_URL}/users", columns=columns, key=["customer_id"])
+
+
+def shop(settings: Settings) -> None:
+    """All that is declared, pulled and published without Spark."""
     declared = read_declarations(settings)
     pull_all(declared.sources, declared.sources, settings)
     for name in declared.sources:
         published(settings, name)
     for table in declared.refined.values():
         pins = {declared.table(name): {"number": 1, "snapshot": 1001} for name in table.inputs}
-        publish(settings, table.table, pins, 1)
+        publish(settings, table.table, Wanted(table.declaration, table.code, pins), 1)
 
 
 def pulled(settings: Settings, name: str, wish: Wish | None = None) -> str:
@@ -70,11 +76,13 @@ def published(settings: Settings, name: str, run: str | None = None) -> dict[str
     objects = Objects(settings)
     newest = raw.head(objects, name)
     assert newest
+    declared = read_declarations(settings)
     inputs = {name: {"seq": newest.seq, "run": newest.run}}
-    return publish(settings, f"trusted.{name}", inputs, newest.first_decoding.rows, run)
+    wanted = Wanted(declared.sources[name].declaration, declared.trusted_code, inputs)
+    return publish(settings, f"trusted.{name}", wanted, newest.first_decoding.rows, run)
 
 
-def publish(settings: Settings, table: str, inputs: dict[str, Any], rows: int, run: str | None = None) -> dict[str, Any]:
+def publish(settings: Settings, table: str, wanted: Wanted, rows: int, run: str | None = None) -> dict[str, Any]:
     """Add a publication to a table's metadata, as its last commit would, and name the metadata in catalog and hint."""
     objects, catalog = Objects(settings), open_catalog(settings)
     known = catalog.tables().get(table)
@@ -86,10 +94,10 @@ def publish(settings: Settings, table: str, inputs: dict[str, Any], rows: int, r
         "published_at": "2026-01-01T12:00:00.000+00:00",
         "snapshot": 1000 + number,
         "schema": 0,
-        "fingerprint": f"{number:016d}",
+        "fingerprint": wanted.fingerprint,
         "rows": rows,
-        "inputs": inputs,
-        "facts": {"declaration": "d", "code": "c"},
+        "inputs": wanted.inputs,
+        "facts": {"declaration": wanted.declaration, "code": wanted.code},
     }
     metadata = {
         "format-version": 2,

@@ -19,7 +19,7 @@ from store.documents import read_document
 from store.objects import Objects
 from store.runs import write_record
 from tests.integration.conftest import INHERITED, Server, lake_of
-from tests.integration.lakes import declare, published, pulled, shop, verb
+from tests.integration.lakes import declare, published, pulled, shop, shop_declarations, verb
 
 
 @pytest.fixture
@@ -27,6 +27,7 @@ def settings(minio_server: Server, feeds: Feeds, tmp_path: Any) -> Settings:
     """A lake in which all of the shop was pulled and published."""
     places = {"FAKESTORE_URL": feeds.url, "SHOP_FILES_URL": feeds.files_url, "LAKE_SOURCES": str(tmp_path / "sources")}
     made = lake_of(minio_server, tmp_path, **places)
+    shop_declarations(made)
     shop(made)
     return made
 
