@@ -131,3 +131,31 @@ def _trouble(error: Exception) -> Trouble:
     if isinstance(error, (requests.exceptions.ChunkedEncodingError, urllib3.ProtocolError)):
         return Trouble("a truncated body", again=True)
     return Trouble("no connection", again=True)
+
+
+def reach(url: str, seconds: float) -> str | None:
+    """What keeps the host of an address, or the proxy before it, from taking a connection; None when it takes one.
+
+    Nothing is asked: for https the handshake proves the host, through a proxy its own connection is all.
+    """
+    import socket
+    import ssl
+    from urllib.parse import urlsplit
+
+    from requests.utils import get_environ_proxies, select_proxy
+
+    parts = urlsplit(url)
+    proxy = select_proxy(url, get_environ_proxies(url))
+    target = urlsplit(proxy if proxy and "://" in proxy else f"http://{proxy}") if proxy else parts
+    port = target.port or {"https": 443}.get(target.scheme, 80)
+    try:
+        with socket.create_connection((target.hostname or "", port), timeout=seconds) as connection:
+            if parts.scheme == "https" and not proxy:
+                ssl.create_default_context().wrap_socket(connection, server_hostname=parts.hostname).close()
+    except ssl.SSLError:
+        return "a certificate or TLS handshake that is not valid"
+    except TimeoutError:
+        return f"no connection within {seconds:g} s"
+    except OSError as error:
+        return f"no connection ({error.strerror or type(error).__name__})"
+    return None

@@ -97,6 +97,11 @@ def table_folder(table: str, birth: str) -> str:
     return f"{WAREHOUSE}/{table.replace('.', '/')}-{birth}"
 
 
+def doctor_probe(name: str) -> str:
+    """An object that `lake doctor` writes and removes."""
+    return f"{STATE}/doctor/{name}"
+
+
 def quality_results(table: str) -> str:
     """What the table's last gate found."""
     return f"{STATE}/quality/{table}.json"

@@ -14,6 +14,7 @@ from lake.errors import LakeError
 from orchestration.words import parser
 
 if TYPE_CHECKING:
+    from lake.probing import Probe
     from lake.settings import Settings
     from local.servers import ServerStatus, Started
     from orchestration.spark_process import Place
@@ -47,6 +48,12 @@ class World:
         from local import servers
 
         return servers.down(self.settings)
+
+    def probes(self) -> "list[Probe]":
+        """What there is to look at on this laptop."""
+        from local.probes import machine_probes
+
+        return machine_probes(self.settings)
 
     def servers(self) -> "list[ServerStatus]":
         """State of the local servers."""

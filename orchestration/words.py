@@ -24,6 +24,7 @@ def verb(name: str, where: str, does: str) -> Callable[[Adder], Adder]:
 
 @verb("up", "verbs:up", "start the local servers and feeds")
 @verb("down", "verbs:down", "end the local servers that `up` started")
+@verb("doctor", "doctor:doctor", "look at everything that a run needs, and change nothing")
 def _nothing(parser: argparse.ArgumentParser) -> None:
     """These take none."""
 

@@ -56,6 +56,7 @@ class SqliteCatalog:
         """Write tables into an empty or lost catalog; those it has already stay as they are."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self._connected() as connection, connection:
+            connection.execute("pragma journal_mode = wal")
             connection.execute(
                 "create table if not exists iceberg_tables (catalog_name varchar(255) not null, table_namespace varchar(255) not null,"
                 " table_name varchar(255) not null, metadata_location varchar(1000), previous_metadata_location varchar(1000),"

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +192,12 @@ class Objects:
             return None
         return length, digest.hexdigest()
 
+    def clock(self) -> datetime:
+        """The store's own time, to the second."""
+        with self._errors(""):
+            answer = self._client.list_objects_v2(Bucket=self.bucket, Prefix=self.prefix, MaxKeys=1)
+            return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+
     @contextmanager
     def _errors(self, key: str) -> Iterator[None]:
         """Errors of the client turned into ours."""
@@ -243,6 +250,8 @@ def _ours(response: Any, uri: str, settings: Settings) -> LakeError:
         return TemporaryError(f"{uri}: the store's disk is full; free some space and run again, nothing published was touched")
     if code in TEMPORARY_CODES or status.startswith("5"):
         return TemporaryError(f"{uri}: S3 answered {code}; try again later")
+    if code == "RequestTimeTooSkewed":
+        return UsageError(f"{uri}: this machine's clock and the store's differ by more than 15 minutes; set the clock")
     if code in ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "403"):
         return UsageError(f"{uri}: S3 answered {code}; check the identity in LAKE_S3_ACCESS_KEY_ID or AWS's own settings")
     return LakeError(f"{uri}: S3 answered {code}")

@@ -1,6 +1,7 @@
 """The SQLite catalog and the effects counter, without a server."""
 
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,12 +37,19 @@ def test_a_known_table_stays_as_it_is(tmp_path: Path) -> None:
 
 def test_a_locked_catalog_is_temporary_trouble(tmp_path: Path) -> None:
     made = catalog(tmp_path)
-    with sqlite3.connect(made.path) as other:
+    with closing(sqlite3.connect(made.path)) as other:
+        other.execute("pragma locking_mode = exclusive")
         other.execute("begin exclusive")
         with pytest.raises(TemporaryError, match=r"stayed locked for 0\.01 s"):
             made.tables()
-        other.rollback()
     assert made.tables()
+
+
+def test_a_writer_holds_no_reader_up(tmp_path: Path) -> None:
+    made = catalog(tmp_path)
+    with closing(sqlite3.connect(made.path)) as other:
+        other.execute("begin exclusive")
+        assert made.tables()
 
 
 def test_a_damaged_catalog_says_how_to_rebuild_it(tmp_path: Path) -> None:
