@@ -108,6 +108,14 @@ def _cron(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", choices=actions, help=does)
 
 
+@verb("lineage", "lineage_verb:called", "what a publish was made from, down to the bytes that came")
+def _lineage(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("table", metavar="TABLE", help="a table such as refined.category_summary")
+    parser.add_argument("--publish", type=int, metavar="NUMBER", help="an earlier publish; the newest when left out")
+    forms = ["text", "json", "openlineage"]
+    parser.add_argument("--format", choices=forms, help="text unless --json; openlineage: one run event per line")
+
+
 @verb("rollback", "verbs:rollback", "put an earlier publish of a table back")
 def _rollback(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("table", metavar="TABLE", help="full name such as refined.category_summary")

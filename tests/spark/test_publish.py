@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from lake.errors import CorruptionError, LockedError
+from orchestration.lineage import lineage
 from store.catalog import open_catalog, rebuild_catalog
 from store.leases import held
 from tests.spark.conftest import Lab
@@ -232,3 +233,16 @@ def test_a_reader_with_a_pinned_snapshot_reads_on_while_others_publish(lab: Lab)
     lab.serve("pinned", goods("2"))
     lab.cycle("pinned")
     assert [str(row["price"]) for row in pinned.collect()] == ["1.00"]
+
+
+def test_a_publish_that_spark_made_is_followed_back_to_its_runs_and_columns(lab: Lab) -> None:
+    lab.declare("traced", GOODS)
+    for version in ("1", "2"):
+        lab.serve("traced", goods(version))
+        lab.cycle("traced")
+    made = lineage(lab.settings, lab.objects, lab.declared(), "traced", 1)
+    newest = lab.tables.publications("trusted.traced")[-1]
+    assert made.publication
+    assert (made.publication["snapshot"], made.publication["rows"]) == (newest.snapshot, 1)
+    assert [(run.seq, run.originals[0].url) for run in made.origins[0].runs] == [(1, f"{lab.feeds.files_url}/traced.json")]
+    assert [column["name"] for column in made.fields][:2] == ["id", "price"]
