@@ -132,7 +132,7 @@ class _Errand:
             same=known_originals(self.objects, self.source.name, self.head, self.asked),
             identity=self.identity,
             new_path=self._new_path,
-            holds_empty=cursor is not None,
+            holds_empty=cursor is not None and not self.wish.window,  # that a window had nothing is worth a run
             cursor=cursor,
         )
 

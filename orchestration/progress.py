@@ -43,6 +43,10 @@ def _lines(event: Event) -> tuple[str, str]:
     kind = event["event"]
     if kind == "source":
         return "", _source_line(event)
+    if kind == "note":
+        return "", event["message"]
+    if kind == "window":
+        return "", _window_line(event)
     if kind == "step":
         return f"{event['source']}: {event['message']}", ""
     if kind == "spark":
@@ -65,6 +69,15 @@ def _source_line(event: Event) -> str:
         return f"  source {facts} nothing new, {notes}"
     swept = f" and {event['keys']:,} keys" if event.get("keys") is not None else ""
     return f"  source {facts} {event['rows']:,} rows{swept}, {size(event['bytes'])}, {notes}"
+
+
+def _window_line(event: Event) -> str:
+    facts = f"{event['number']:>{len(str(event['of']))}} of {event['of']}, {event['from']} to {event['to']}"
+    if event["outcome"] == "failed":
+        return f"  window {facts}: FAILED {event['reason']}"
+    if event["outcome"] == "there":
+        return f"  window {facts}: in raw already"
+    return f"  window {facts}: {event['rows']:,} rows, {event['seconds']:.1f} s"
 
 
 def _table_line(event: Event) -> str:

@@ -43,6 +43,15 @@ def _ingest(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--full", action="store_true", help="everything, whatever the cursor says")
 
 
+@verb("backfill", "backfill:called", "bring a range of a source's past to raw, window by window, then build")
+def _backfill(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="a source that takes windows: by cursor, {from}, {to} or {date}")
+    parser.add_argument("--from", dest="start", metavar="TIME", required=True, help="the first day, instant or number")
+    parser.add_argument("--to", dest="end", metavar="TIME", required=True, help="where it ends; itself not included")
+    parser.add_argument("--window", default="1 day", metavar="LENGTH", help="such as 1d, 6h, `1 month`; 1 day when left out")
+    parser.add_argument("--no-build", action="store_true", help="leave what came in raw")
+
+
 @verb("run", "verbs:run", "ask the sources, build and publish what changed")
 def _run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
