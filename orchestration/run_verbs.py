@@ -111,8 +111,11 @@ def _logs(settings: Settings, record: Record) -> int:
     """
     path = settings.local / "logs" / f"job-{record['run']}.log"
     if not path.exists():
-        started = "job_exit_code" in record or "tables" in record or has_failed(record)
-        why = "it ran on another machine, or the log was removed" if started else "it built nothing, so that no Spark job ran"
+        why = "no Spark job was started, or its log is gone"
+        if "tables" in record:
+            why = "it ran on another machine, or the log was removed"
+        elif not has_failed(record):
+            why = "it built nothing, so that no Spark job was started"
         raise LakeError(f"run {record['run']}: got no {path.relative_to(settings.home)}: {why}")
     sys.stdout.write(path.read_text(errors="replace"))
     return 0
