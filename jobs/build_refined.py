@@ -13,7 +13,8 @@ from pyspark.sql import types as T
 from jobs.audit import Auditor
 from jobs.gate import Metric
 from jobs.partitions import changed_values, has_value
-from jobs.tables import Draft, Publication, Tables, Target
+from jobs.publications import Draft, Publication
+from jobs.tables import Tables, Target
 from lake.columns import stored_type
 from lake.errors import GateError, LakeError
 from lake.expectations import Unique
@@ -57,7 +58,7 @@ class RefinedBuild:
         comments = {name: column.description for name, column in contract.columns.items() if column.description}
         facts = {"declaration": self.wanted.declaration, "code": self.wanted.code}
         by = (contract.partition.column,) if contract.partition else ()
-        draft = Draft(table, run, self.wanted.fingerprint, schema, comments, self.wanted.inputs, facts, by)
+        draft = Draft(table, run, schema, self.wanted.fingerprint, comments, self.wanted.inputs, facts, by)
         expectations = [Unique(rule="unique", columns=contract.key), *contract.expectations]
         shrunk = _fewest_rows(table, self.published, contract.max_shrink, self.auditor)
         publication = self.tables.publish(

@@ -14,7 +14,8 @@ from jobs import changes, deleted, trusted
 from jobs.audit import Auditor
 from jobs.gate import Metric
 from jobs.partitions import has_value
-from jobs.tables import Draft, Publication, Tables, Target
+from jobs.publications import Draft, Publication
+from jobs.tables import Tables, Target
 from lake.errors import CorruptionError, GateError, LockedError
 from lake.expectations import Expectation, NotNull, Unique
 from lake.planning import Wanted
@@ -78,7 +79,7 @@ class TrustedBuild:
             accepted = self._accepted(judged, source, runs, keep)
             counts = _checked_counts(self.entry["table"], runs, trusted.run_counts(judged, accepted))
             counts, repeated = self._with_repeated(source, accepted, counts)
-            self._quarantine(source, decoded, runs, counts)
+            self._quarantine(run, source, decoded, runs, counts)
             unaccepted = [count for count in self._binding(counts) if not self.auditor.is_accepted(count["run"])]
             changes.refuse_rows(source, unaccepted, repeated, lambda: _misfit(source, decoded, unaccepted))
             fields = trusted.table_schema(source).fields
@@ -102,7 +103,7 @@ class TrustedBuild:
         comments = {name: column.description for name, column in source.published.items() if column.description}
         by = (source.partition,) if source.partition else ()
         return self.tables.publish(
-            Draft(self.entry["table"], run, self.wanted.fingerprint, schema, comments, self.wanted.inputs, facts, by),
+            Draft(self.entry["table"], run, schema, self.wanted.fingerprint, comments, self.wanted.inputs, facts, by),
             self.lease,
             write=lambda target: self._write(source, target, news),
             audit=lambda written: self._audit(source, written, news),
@@ -156,12 +157,13 @@ class TrustedBuild:
         named = judged.select(source.partition).where(F.col(source.partition).isNotNull()).distinct().collect()
         return has_value(source.partition, [row[0] for row in named])
 
-    def _quarantine(self, source: Source, decoded: DataFrame, runs: list[Record], counts: list[Record]) -> None:
+    def _quarantine(self, run: str, source: Source, decoded: DataFrame, runs: list[Record], counts: list[Record]) -> None:
         """Commit the rejected rows of these runs before the accepted ones; nothing to do where none ever was."""
         table = f"quarantine.{source.name}"
         self.lease.check()
         if any(count["quarantined"] for count in counts) or self.tables.exists(table):
-            self.tables.replace_runs(table, trusted.rejected_rows(decoded, source), [run["run"] for run in runs])
+            draft = quarantine_draft(source.name, run)
+            self.tables.replace_runs(draft, self.lease, trusted.rejected_rows(decoded, source), [each["run"] for each in runs])
         halts = sum(count["halts"] for count in self._binding(counts))
         if halts:
             raise GateError(f"{source.trusted}: {halts} rows break checks that halt; the table stays as it was")
@@ -227,6 +229,11 @@ class TrustedBuild:
         consent = self.auditor.consent(newest, is_pulled=gone is None)
         emptied = "" if has_rows else "; the source has no rows at all, was it emptied?"
         return Metric("share of keys lost", "shrink", 0, high, measure=share, next_step=emptied + consent)
+
+
+def quarantine_draft(source: str, run: str) -> Draft:
+    """What a run is going to publish in a source's quarantine."""
+    return Draft(f"quarantine.{source}", run, trusted.QUARANTINE, partition=("_run_id",))
 
 
 def _checked_counts(table: str, runs: list[Record], counts: DataFrame) -> list[Record]:

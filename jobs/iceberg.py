@@ -1,15 +1,15 @@
 """Iceberg's Java API as the table module needs it: names, branches, and transactions that a stale owner cannot commit."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from pyspark.sql import types as T
 
-from lake.errors import LakeError, LockedError, TemporaryError
+from jobs.java_errors import java_errors
+from lake.errors import LockedError
+from store.catalog import SWEPT
 
 #: Properties every table of the lake is made with.
 TABLE_PROPERTIES = {
@@ -20,36 +20,6 @@ TABLE_PROPERTIES = {
     "write.update.mode": "copy-on-write",
     "write.merge.mode": "copy-on-write",
 }
-
-#: What Iceberg says when somebody else changed the table first.
-OUTRUN = ("CommitFailedException", "AlreadyExistsException", "not an ancestor", "Cannot use branch (does not exist)")
-#: What clients say when a server does not answer.
-UNREACHABLE = ("Connection refused", "SdkClientException", "UnknownHost", "SocketTimeout", "ConnectTimeout", "Read timed out")
-
-
-@contextmanager
-def java_errors(where: str) -> Iterator[None]:
-    """Errors of Iceberg, its catalog and its store turned into ours."""
-    try:
-        yield
-    except (Py4JJavaError, PySparkException) as error:
-        raise ours(error, where) from error
-
-
-def ours(error: Exception, where: str) -> LakeError:
-    """The error of ours that a Java error means; it keeps the first line alone."""
-    text = str(error)
-    if "SQLITE_BUSY" in text or "database is locked" in text:
-        return TemporaryError(f"{where}: the catalog stayed locked; try again later")
-    if any(sign in text for sign in OUTRUN):
-        return LockedError(f"{where}: another run published in between; this run's rows were not published")
-    if "XMinioStorageFull" in text or "No space left" in text:
-        return TemporaryError(f"{where}: the disk is full; free some space and run again, nothing published was touched")
-    if any(sign in text for sign in UNREACHABLE):
-        return TemporaryError(f"{where}: the store does not answer; `lake status` shows what is up")
-    first = next((line for line in text.splitlines() if line.strip()), type(error).__name__)
-    cause = next((line.lstrip(": ") for line in text.splitlines() if line.startswith(": ")), first)
-    return LakeError(f"{where}: {cause[:400]}")
 
 
 def load(spark: SparkSession, table: str) -> Any:
@@ -89,7 +59,6 @@ def create_table(
     schema: T.StructType,
     comments: dict[str, str],
     folder: str,
-    properties: dict[str, str],
     partition: tuple[str, ...] = (),
 ) -> None:
     """An empty table; its files go below `folder`."""
@@ -98,7 +67,7 @@ def create_table(
         + (f" COMMENT {_quoted(comments[field.name])}" if field.name in comments else "")
         for field in schema.fields
     )
-    pairs = ", ".join(f"{_quoted(key)} = {_quoted(value)}" for key, value in {**TABLE_PROPERTIES, **properties}.items())
+    pairs = ", ".join(f"{_quoted(key)} = {_quoted(value)}" for key, value in TABLE_PROPERTIES.items())
     by = f"PARTITIONED BY ({', '.join(partition)})" if partition else ""
     with java_errors(table):
         spark.sql(
@@ -144,6 +113,11 @@ def ensure_snapshot(spark: SparkSession, table: str) -> None:
             java_table.newFastAppend().commit()
 
 
+def rows_of(java_table: Any, ref: str) -> int:
+    """How many rows a branch has."""
+    return int(java_table.snapshot(ref).summary().get("total-records") or 0)
+
+
 def set_properties(java_table: Any, values: dict[str, str]) -> None:
     """Set table properties in one commit."""
     with java_errors(str(java_table.name())):
@@ -159,10 +133,12 @@ def rename(spark: SparkSession, old: str, new: str) -> None:
         spark.sql(f"ALTER TABLE lake.{old} RENAME TO {new}")
 
 
-def drop(spark: SparkSession, table: str) -> None:
-    """Remove a table and its files."""
+def drop_name(spark: SparkSession, table: str) -> None:
+    """Take a table out of the catalog, be its metadata readable or not; its files stay."""
+    jvm = _jvm(spark)
     with java_errors(table):
-        spark.sql(f"DROP TABLE IF EXISTS lake.{table} PURGE")
+        catalog = jvm.org.apache.iceberg.spark.Spark3Util.loadIcebergCatalog(spark._jsparkSession, "lake")
+        catalog.dropTable(jvm.org.apache.iceberg.catalog.TableIdentifier.parse(table), False)
 
 
 def names_like(spark: SparkSession, beginning: str) -> list[str]:
@@ -173,24 +149,80 @@ def names_like(spark: SparkSession, beginning: str) -> list[str]:
     return [f"{namespace}.{row.tableName}" for row in rows if row.tableName.startswith(start)]
 
 
-def drop_branches(spark: SparkSession, table: str, beginning: str) -> list[str]:
-    """Remove branches that dead runs left, so that a late owner has nothing to publish; their names."""
+def drop_branches(spark: SparkSession, table: str, beginning: str, swept: str = "") -> None:
+    """Remove branches of unpublished runs with the snapshots that only they have, in one commit.
+
+    `swept`, new each time, is kept in the table: a transaction of a branch made before is refused from then on.
+    Raises LockedError when the table changed since it was read.
+    """
     java_table = load(spark, table)
+    base = java_table.operations().current()
     names = [str(name) for name in java_table.refs() if str(name).startswith(beginning)]
-    if names:
-        with java_errors(table):
-            update = java_table.manageSnapshots()
-            for name in names:
-                update.removeBranch(name)
-            update.commit()
-    return names
+    if not names and not swept:
+        return
+    jvm = _jvm(spark)
+    with java_errors(table):
+        unpublished, values = jvm.java.util.ArrayList(), jvm.java.util.HashMap()
+        for snapshot in _only_in(java_table, names) if names else ():
+            unpublished.add(snapshot)
+        if swept:
+            values.put(SWEPT, swept)
+        builder = jvm.org.apache.iceberg.TableMetadata.buildFrom(base)
+        for name in names:
+            builder.removeRef(name)
+        java_table.operations().commit(base, builder.removeSnapshots(unpublished).setProperties(values).build())
 
 
-def create_branch(spark: SparkSession, table: str, branch: str) -> None:
+def _only_in(java_table: Any, names: list[str]) -> list[Any]:
+    """The snapshots that led to these branches and to nothing else."""
+    refs = {str(name): int(ref.snapshotId()) for name, ref in java_table.refs().items()}
+    others = {ancestor for name, head in refs.items() if name not in names for ancestor in _line(java_table, head)}
+    found = {ancestor: snapshot for name in names for ancestor, snapshot in _line(java_table, refs[name]).items()}
+    return [snapshot for ancestor, snapshot in found.items() if ancestor not in others]
+
+
+def _line(java_table: Any, head: int) -> dict[int, Any]:
+    """A snapshot and all it came from, as far as the table remembers."""
+    line: dict[int, Any] = {}
+    snapshot = java_table.snapshot(head)
+    while snapshot is not None:
+        line[int(snapshot.snapshotId())] = snapshot
+        parent = snapshot.parentId()
+        snapshot = None if parent is None else java_table.snapshot(parent)
+    return line
+
+
+@dataclass(frozen=True)
+class Base:
+    """What a branch was made from: the table's snapshot, and the last time it was swept."""
+
+    snapshot: int
+    swept: str | None
+
+
+def _base(java_table: Any) -> Base:
+    return Base(int(java_table.currentSnapshot().snapshotId()), java_table.properties().get(SWEPT))
+
+
+def create_branch(spark: SparkSession, table: str, branch: str) -> Base:
     """A branch at the table's current snapshot."""
     java_table = load(spark, table)
+    base = _base(java_table)
     with java_errors(table):
-        java_table.manageSnapshots().createBranch(branch, java_table.currentSnapshot().snapshotId()).commit()
+        java_table.manageSnapshots().createBranch(branch, base.snapshot).commit()
+    return base
+
+
+def load_branch(spark: SparkSession, table: str, branch: str, base: Base) -> Any:
+    """The Java table, read afresh, when its branch may be published.
+
+    Raises LockedError when another owner of the lease published or swept the table since the branch was made: the branch is
+    gone, or a write that came late made it again.
+    """
+    java_table = load(spark, table)
+    if _base(java_table) != base or branch not in java_table.refs():
+        raise LockedError(f"{table}: another run took over in between; this run's rows were not published")
+    return java_table
 
 
 def fast_forward(
@@ -203,7 +235,7 @@ def fast_forward(
     """Make the branch main, in one transaction with the schema's change and the properties.
 
     `properties_of` gets the snapshot and schema ids that will be current. Raises LockedError when main has moved or the
-    branch is gone.
+    branch is gone since the table was read.
     """
     with java_errors(str(java_table.name())):
         transaction = java_table.newTransaction()

@@ -9,9 +9,11 @@ from typing import Any
 from pyspark.sql import types as T
 
 from jobs.gate import Gate, Result
+from jobs.publications import Draft
 from jobs.tables import Tables
 from lake import paths
 from store.documents import encoded, read_document
+from store.leases import held
 from store.objects import Objects
 
 QUALITY = T.StructType(
@@ -35,7 +37,9 @@ def keep_results(tables: Tables, gate: Gate) -> None:
     if not results:
         return
     rows = [tuple(asdict(result).values()) for result in results]
-    tables.append("meta.quality_results", tables.spark.createDataFrame(rows, QUALITY).coalesce(1))
+    frame = tables.spark.createDataFrame(rows, QUALITY).coalesce(1)
+    with held(tables.objects, "table/meta.quality_results", gate.run_id) as lease:
+        tables.publish(Draft("meta.quality_results", gate.run_id, QUALITY), lease, lambda target: tables.add(target, frame))
     judged = {result.table_name for result in results}
     earlier = [found for table, found in last_results(tables.objects).items() if table not in judged]
     with tempfile.TemporaryDirectory(prefix="embalse-docs-") as folder:

@@ -9,10 +9,11 @@ from typing import Any
 from pyspark.sql import functions as F
 
 from jobs.build import Builder, Record
+from jobs.build_trusted import quarantine_draft
 from jobs.check import checked_rows
 from jobs.events import tell
 from jobs.gate import Gate
-from jobs.iceberg import java_errors
+from jobs.java_errors import java_errors
 from jobs.quality import keep_results
 from jobs.schedule import build_all
 from jobs.session import open_session
@@ -80,7 +81,7 @@ def _drop(tables: Tables, plan: dict[str, Any]) -> int:
         record = {"outcome": "dropped", "rows": dropped.count(), "runs": gone}
         lease.check()
         if gone:
-            tables.replace_runs(table, rows.limit(0), gone)
+            tables.replace_runs(quarantine_draft(name, plan["run"]), lease, rows.limit(0), gone)
     write_table_record(tables.objects, plan["run"], table, record)
     tell(event="table", table=table, state="dropped", rows=record["rows"])
     return 0

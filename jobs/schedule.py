@@ -7,7 +7,7 @@ from typing import Any
 
 from jobs.build import Builder, Record
 from jobs.events import tell
-from jobs.iceberg import java_errors
+from jobs.java_errors import java_errors
 from jobs.quality import plain
 from lake.errors import LakeError, TemporaryError
 from store.leases import held
@@ -56,8 +56,13 @@ def _recorded(builder: Builder, entry: Entry, records: dict[str, Record]) -> Rec
 def _built(builder: Builder, entry: Record) -> Record:
     started = time.monotonic()
     try:
-        with held(builder.objects, f"table/{entry['table']}", builder.run, _give_up) as lease, java_errors(entry["table"]):
-            record = builder.build(entry, lease)
+        with held(builder.objects, f"table/{entry['table']}", builder.run, _give_up) as lease:
+            try:
+                with java_errors(entry["table"]):
+                    record = builder.build(entry, lease)
+            except LakeError:
+                lease.check()  # a late owner stumbles over what was removed under it; what it has to say is that it is late
+                raise
     except LakeError as error:
         record = {"outcome": "failed", "reason": str(error), "exit_code": error.exit_code}
     checks = [plain(result) for result in builder.gate.results if result.table_name == entry["table"]]

@@ -94,7 +94,12 @@ def publication_hint(table: str) -> str:
 
 def table_folder(table: str, birth: str) -> str:
     """Folder of a table's files; `birth` tells apart tables that had the same name."""
-    return f"{WAREHOUSE}/{table.replace('.', '/')}-{birth}"
+    return f"{table_folders(table)}{birth}"
+
+
+def table_folders(table: str) -> str:
+    """What the folders of all tables that ever had the name begin with; a name has no hyphen."""
+    return f"{WAREHOUSE}/{table.replace('.', '/')}-"
 
 
 def doctor_probe(name: str) -> str:

@@ -19,6 +19,9 @@ CATALOG_NAME = "lake"
 NAMESPACES = ("trusted", "refined", "quarantine", "meta")
 PUBLICATIONS = "lake.publications"
 TABLE_NAME = "lake.table"
+SWEPT = "lake.swept"
+#: Stands in the name of a table that was never published, before its run.
+STAGING = "__staging_"
 _METADATA = re.compile(r"(?P<version>\d+)-[0-9a-f-]+\.metadata\.json")
 
 
@@ -50,7 +53,7 @@ class SqliteCatalog:
                 "select table_namespace, table_name, metadata_location from iceberg_tables where catalog_name = ? order by 1, 2",
                 (CATALOG_NAME,),
             ).fetchall()
-        return {f"{namespace}.{name}": location for namespace, name, location in rows if "__staging" not in name}
+        return {f"{namespace}.{name}": location for namespace, name, location in rows if STAGING not in name}
 
     def register(self, tables: dict[str, str]) -> None:
         """Write tables into an empty or lost catalog; those it has already stay as they are."""
@@ -144,9 +147,9 @@ def rebuild_catalog(settings: Settings, objects: Objects) -> dict[str, str]:
         metadata = table_metadata(objects, location)
         table = metadata.get("properties", {}).get(TABLE_NAME)
         published = publications(metadata)
-        if not table or table in known or not (published or table.startswith(("quarantine.", "meta."))):
+        if not table or table in known or not published:
             continue
-        age = (published[0]["number"] if published else 0, int(metadata["last-updated-ms"]), location)
+        age = (published[0]["number"], int(metadata["last-updated-ms"]), location)
         found[table] = max(found.get(table, (-1, 0, "")), age)
     added = {table: location for table, (_, _, location) in found.items()}
     catalog.register(added)

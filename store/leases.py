@@ -26,6 +26,8 @@ class Lease:
     etag: str
     renewed: float
     document: Document
+    has_leftovers: bool = False
+    """Whether an owner before this one died or failed, and nobody has removed since what it left."""
     lost: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -52,6 +54,9 @@ def held(objects: Objects, name: str, run_id: str, on_silence: Callable[[], None
     beat.start()
     try:
         yield lease
+    except BaseException:
+        lease.has_leftovers = True
+        raise
     finally:
         stop.set()
         beat.join()
@@ -97,6 +102,7 @@ def _taken(objects: Objects, name: str, run_id: str) -> Lease:
             "expires_at": time.time() + seconds,
             "state": "held",
         }
+        leftovers = before is not None and (before["state"] == "held" or before.get("leftovers", False))
         try:
             if found is None:
                 etag = objects.create(key, encoded(document))
@@ -104,7 +110,7 @@ def _taken(objects: Objects, name: str, run_id: str) -> Lease:
                 etag = objects.swap(key, encoded(document), found.etag)
         except ConflictError:
             continue
-        return Lease(name, token, seconds, etag, time.monotonic(), document)
+        return Lease(name, token, seconds, etag, time.monotonic(), document, leftovers)
 
 
 def _heartbeat(objects: Objects, lease: Lease, stop: threading.Event, on_silence: Callable[[], None] | None) -> None:
@@ -131,7 +137,8 @@ def _released(objects: Objects, lease: Lease) -> None:
         return
     try:
         with lease.lock:
-            objects.swap(paths.lease(lease.name), encoded({**lease.document, "state": "released"}), lease.etag)
+            released = {**lease.document, "state": "released", "leftovers": lease.has_leftovers}
+            objects.swap(paths.lease(lease.name), encoded(released), lease.etag)
     except (ConflictError, TemporaryError):
         lease.lost = True  # it expires by itself
 

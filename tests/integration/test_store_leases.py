@@ -52,6 +52,24 @@ def said(process: "subprocess.Popen[str]") -> str:
     return process.stdout.readline()
 
 
+def test_a_lease_says_whether_an_owner_before_died_or_failed_until_that_is_put_right(objects: Objects) -> None:
+    with leases.held(objects, "table/left", "first") as lease:
+        assert not lease.has_leftovers
+    with pytest.raises(ValueError, match="broken"), leases.held(objects, "table/left", "fails") as lease:
+        raise ValueError("broken")
+    for run in ("second", "third"):
+        with leases.held(objects, "table/left", run) as lease:
+            assert lease.has_leftovers
+    with leases.held(objects, "table/left", "fourth") as lease:
+        lease.has_leftovers = False
+    holder = started(objects.settings, HOLD.replace("table/x", "table/left"))
+    assert said(holder) == "held\n"
+    holder.kill()
+    holder.wait()
+    with leases.held(objects, "table/left", "fifth") as lease:
+        assert lease.has_leftovers
+
+
 def test_a_lease_has_one_owner_and_its_token_grows(objects: Objects) -> None:
     with leases.held(objects, "table/x", "first") as lease:
         assert lease.token == 1

@@ -13,11 +13,14 @@ from pyspark.sql import SparkSession
 from ulid import ULID
 
 from ingest.bots import pull_all
+from jobs import iceberg
 from jobs.build import Builder
 from jobs.gate import Gate
+from jobs.orphans import reachable
 from jobs.schedule import build_all
 from jobs.session import open_session
 from jobs.tables import Tables
+from lake import paths
 from lake.settings import Settings, read_settings
 from lake.sources import load_sources
 from lake.tables import Refined, Table, trusted_code
@@ -125,6 +128,17 @@ class Lab:
         """Pull, plan and build; what became of each table that was to be built."""
         self.pull(*self.declared().closure(names)[0])
         return self.build(self.plan(*names, accept=accept))
+
+    def leftovers(self, name: str) -> set[str]:
+        """What dead builds of a source left: staging tables, branches, and objects that no table reaches."""
+        names = self.spark.sql("SHOW TABLES IN lake.trusted").union(self.spark.sql("SHOW TABLES IN lake.quarantine"))
+        found = {row.tableName for row in names.collect() if row.tableName.startswith(f"{name}__")}
+        for table in (f"trusted.{name}", f"quarantine.{name}"):
+            found |= {info.key for info in self.objects.list(paths.table_folders(table))}
+            if self.tables.exists(table):
+                found |= {ref for ref in iceberg.load(self.spark, table).refs() if ref != "main"}
+                found -= {self.objects.key(uri) for uri in reachable(self.spark, table)}
+        return found
 
     def rows(self, table: str, *columns: str) -> list[tuple[Any, ...]]:
         """The rows of a table, sorted."""

@@ -3,22 +3,23 @@
 import json
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-import pytest
+import great_expectations  # noqa: F401 once here, not in every process that is forked
 from pyspark import SparkConf, SparkContext
 from pyspark.java_gateway import launch_gateway
 from pyspark.sql import SparkSession
 
+from local.processes import wait_until
 from store import effects
 from store.objects import Objects
 from tests.spark.conftest import Lab
-
-COLUMNS = {"id": "bigint", "price": "decimal(10,2)"}
 
 
 def second_driver() -> SparkSession:
@@ -36,19 +37,24 @@ def second_driver() -> SparkSession:
     return SparkSession(context, gateway.jvm.org.apache.spark.sql.classic.SparkSession.getDefaultSession().get())
 
 
-def driver_process(lab: Lab, act: Callable[[Lab], Any], crash_at: str = "", log: str = "") -> int:
-    """Do it in a driver process that dies at that effect; minus its signal, or 0 when it lived to the end."""
+def started(lab: Lab, act: Callable[[Lab], Any], crash_at: str = "", log: str = "") -> int:
+    """The id of a driver process that does it, and dies at that effect."""
     pid = os.fork()
     if pid == 0:
         code = 1
         try:
-            settings = replace(lab.settings, crash_at=crash_at, crash_log=log)
+            settings = replace(lab.settings, crash_at=crash_at, crash_log=log, lease_seconds=3600)  # no heartbeat is counted
             effects._counter = effects._Counter()
             effects.arm(settings)
             act(Lab(second_driver(), settings, Objects(settings), lab.feeds))
             code = 0
         finally:
             os._exit(code)
+    return pid
+
+
+def ended(pid: int) -> int:
+    """How a driver process ended: minus its signal, or 0 when it lived to the end."""
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
@@ -57,121 +63,128 @@ def build(name: str) -> Callable[[Lab], Any]:
     return lambda lab: lab.build(lab.plan(name))
 
 
-def records(version: int) -> list[dict[str, Any]]:
-    """Three rows that carry the version, and one that is rejected."""
-    return [*({"id": number, "price": version} for number in (1, 2, 3)), {"id": "x", "price": version}]
-
-
 def steps(lab: Lab, name: str, tmp_path: Path) -> list[str]:
     """What an undisturbed build does, effect by effect."""
     log = tmp_path / f"{name}.log"
-    assert driver_process(lab, build(name), log=str(log)) == 0
+    assert ended(started(lab, build(name), log=str(log))) == 0
     return log.read_text().splitlines()
 
 
-def leftovers(lab: Lab, name: str) -> list[str]:
-    """Tables and branches of dead runs."""
-    tables = [row.tableName for row in lab.spark.sql("SHOW TABLES IN lake.trusted").collect() if f"{name}__" in row.tableName]
-    refs = [row.name for row in lab.spark.table(f"lake.trusted.{name}.refs").collect() if row.name != "main"]
-    return tables + refs
+def places(lines: list[str]) -> list[str]:
+    """Where to kill: after one effect and before the next are the same to everybody else."""
+    return [*(f"{number}:before" for number in range(1, len(lines) + 1)), f"{len(lines)}:after"]
 
 
-def check(lab: Lab, name: str, version: int, publish: int | None = None) -> None:
-    """The table holds this version alone, its rejected row stands in quarantine once, and nothing is left over."""
-    assert [(key, int(price)) for key, price in lab.rows(f"trusted.{name}", "id", "price")] == [
-        (1, version),
-        (2, version),
-        (3, version),
-    ]
-    runs = [row["_run_id"] for row in lab.spark.table(f"lake.quarantine.{name}").collect()]
-    assert len(runs) == len(set(runs))
-    published = lab.tables.publications(f"trusted.{name}")
-    assert published[0].inputs[name]["run"] in runs
-    assert len({p.inputs[name]["seq"] for p in published}) == len(published)
-    assert leftovers(lab, name) == []
+def killed_and_built_again(lab: Lab, killed: dict[str, str]) -> None:
+    """Kill the build of each source at its place, two at a time, then build them all."""
+    cases = list(killed.items())
+    for some in (cases[n : n + 2] for n in range(0, len(cases), 2)):
+        drivers = [started(lab, build(name), place) for name, place in some]
+        assert [ended(driver) for driver in drivers] == [-signal.SIGKILL] * len(some)
+    records = lab.build(lab.plan(*killed))
+    assert [record for record in records.values() if record["outcome"] == "failed"] == []
 
 
-def test_a_first_build_may_die_at_every_effect(lab: Lab, tmp_path: Path) -> None:
-    def prepare(name: str) -> str:
-        lab.declare(name, COLUMNS)
-        lab.serve(name, records(7))
-        lab.pull(name)
-        return name
+def load_of(name: str) -> str:
+    """How the rows of a source come, by its name."""
+    return next((load for load in ("append", "merge") if name.startswith(load)), "snapshot")
 
-    effects_of_one = steps(lab, prepare("dies_never"), tmp_path)
-    assert any("publish trusted.dies_never" in line for line in effects_of_one)
-    for number in range(1, len(effects_of_one) + 1):
-        for side in ("before", "after"):
-            name = prepare(f"dies_{side}_{number}")
-            assert driver_process(lab, build(name), f"{number}:{side}") == -signal.SIGKILL
-            lab.build(lab.plan(name))
-            check(lab, name, 7)
+
+def answer(name: str, version: int) -> list[tuple[int, int]]:
+    """Key and price of the source's rows: a snapshot's change their price, the others come beside those there are."""
+    return [(key if load_of(name) == "snapshot" else 10 * version + key, version) for key in (1, 2, 3)]
+
+
+def served(name: str, version: int) -> list[tuple[int, int]]:
+    """What the table must hold."""
+    versions = range(version if load_of(name) == "snapshot" else 1, version + 1)
+    return [row for each in versions for row in answer(name, each)]
+
+
+def offer(lab: Lab, version: int, *names: str) -> None:
+    """The sources' new answer in raw, and one row that is rejected."""
+    for name in names:
+        lab.declare(name, {"id": "bigint", "price": "decimal(10,2)"}, load=load_of(name))
+        rows = [{"id": key, "price": price} for key, price in answer(name, version)]
+        lab.serve(name, [*rows, {"id": "x", "price": version}])
+    lab.pull(*names)
+
+
+def check(lab: Lab, version: int, *names: str) -> None:
+    """Each table holds what it must, its rejected row stands in quarantine once, and nothing is left over."""
+    union = " union all ".join(f"select '{name}', id, cast(price as int) from lake.trusted.{name}" for name in names)
+    assert sorted(map(tuple, lab.spark.sql(union).collect())) == sorted((n, *row) for n in names for row in served(n, version))
+    union = " union all ".join(f"select '{name}', _run_id from lake.quarantine.{name}" for name in names)
+    rejected = sorted(map(tuple, lab.spark.sql(union).collect()))
+    assert len(rejected) == len(set(rejected))
+    for name in names:
+        published = lab.tables.publications(f"trusted.{name}")
+        assert (name, published[0].inputs[name]["run"]) in rejected
+        assert len({p.inputs[name]["seq"] for p in published}) == len(published)
+        assert lab.leftovers(name) == set()
+
+
+def test_a_build_may_die_at_every_effect_while_others_read(lab: Lab, tmp_path: Path) -> None:
+    offer(lab, 1, "lives")
+    first = steps(lab, "lives", tmp_path)
+    assert sum(" publish " in line for line in first) == 2
+    offer(lab, 2, "lives")
+    later = steps(lab, "lives", tmp_path)[len(first) :]
+    check(lab, 2, "lives")
+    published, told = (next(n for n, line in enumerate(later, 1) if what in line) for what in ("publish tru", "ions/tru"))
+    snapshots = {f"dies_{number}": place for number, place in enumerate(places(later), 1)}
+    added = {f"{load}_{at}": f"{at}:before" for load in ("append", "merge") for at in (published, told)}
+    second = {**snapshots, **added}
+    names = [*second, *(f"dies_first_{number}" for number in range(len(places(first)) - len(second)))]
+
+    offer(lab, 1, *names)
+    killed_and_built_again(lab, dict(zip(names, places(first), strict=True)))
+    check(lab, 1, *names)
+    offer(lab, 2, *second)
+    with reader(lab, list(second), tmp_path / "seen"):
+        killed_and_built_again(lab, second)
+    check(lab, 2, *second)
+    states = [tuple(json.loads(line)) for line in (tmp_path / "seen").read_text().splitlines()]
+    assert sorted(states) == sorted((name, [*map(list, served(name, version))]) for name in second for version in (1, 2))
 
 
 @contextmanager
-def reader(lab: Lab, table: str, seen: Path) -> Iterator[None]:
-    """A second process that asks the table again and again, and writes down each state it has not seen yet."""
+def reader(lab: Lab, names: list[str], seen: Path) -> Iterator[None]:
+    """A second process that asks the tables again and again, and writes down each answer that differs from the one before."""
     pid = os.fork()
     if pid == 0:
         try:
             from sql.engine import open_engine
 
-            engine, last = open_engine(lab.settings), ""
+            engine, last = open_engine(lab.settings), dict[str, str]()
             with seen.open("w") as file:
-                while True:
-                    state = json.dumps(list(engine.ask(f"SELECT id, CAST(price AS bigint) FROM {table} ORDER BY id").rows))
-                    if state != last:
+                for name in cycle(names):
+                    rows = engine.ask(f"SELECT id, CAST(price AS bigint) FROM trusted.{name} ORDER BY id").rows
+                    state = json.dumps([name, list(rows)])
+                    if state != last.get(name):
                         print(state, file=file, flush=True)
-                        last = state
+                        last[name] = state
+                    time.sleep(0.02)
         except Exception as error:  # noqa: BLE001 whatever the reader met is what the test must see
             seen.write_text(f"{seen.read_text()}{type(error).__name__}: {error}\n")
         finally:
             os._exit(0)
     try:
+        assert wait_until(lambda: seen.exists() and len(seen.read_text().splitlines()) >= len(names), 60)
         yield
+        assert wait_until(lambda: len(seen.read_text().splitlines()) >= 2 * len(names), 60)
     finally:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
 
 
-def test_a_later_build_may_die_at_every_effect_while_others_read(lab: Lab, tmp_path: Path) -> None:
-    lab.declare("again", COLUMNS)
-    lab.serve("again", records(1))
-    lab.cycle("again")
-    lab.serve("again", records(2))
-    lab.pull("again")
-    count, version, seen = len(steps(lab, "again", tmp_path)), 2, tmp_path / "seen"
-    with reader(lab, "trusted.again", seen):
-        for number in range(1, count + 1):
-            for side in ("before", "after"):
-                version += 1
-                lab.serve("again", records(version))
-                lab.pull("again")
-                assert driver_process(lab, build("again"), f"{number}:{side}") == -signal.SIGKILL
-                lab.build(lab.plan("again"))
-                check(lab, "again", version)
-    states = [json.loads(line) for line in seen.read_text().splitlines()]
-    assert all(state == [[key, state[0][1]] for key in (1, 2, 3)] for state in states)
-    versions = [state[0][1] for state in states]
-    assert versions == sorted(set(versions))
-    assert len(versions) > 1
-
-
-@pytest.mark.parametrize("load", ["append", "merge"])
-def test_rows_of_a_killed_build_are_neither_lost_nor_doubled(lab: Lab, tmp_path: Path, load: str) -> None:
-    name = f"added_{load}"
-    lab.declare(name, COLUMNS, load=load)
-    lab.serve(name, [{"id": 0, "price": "1"}])
-    lab.cycle(name)
-    lab.serve(name, [{"id": 1, "price": "1"}])
-    lab.pull(name)
-    lines, expected = steps(lab, name, tmp_path), [0, 1]
-    dangerous = [number for number, line in enumerate(lines, 1) if f"trusted.{name}" in line and "leases" not in line]
-    for number in dangerous:
-        for side in ("before", "after"):
-            expected.append(len(expected))
-            lab.serve(name, [{"id": expected[-1], "price": "1"}])
-            lab.pull(name)
-            assert driver_process(lab, build(name), f"{number}:{side}") == -signal.SIGKILL
-            lab.build(lab.plan(name))
-            assert [key for (key,) in lab.rows(f"trusted.{name}", "id")] == expected
+def test_a_build_may_die_while_it_removes_what_another_left(lab: Lab, tmp_path: Path) -> None:
+    offer(lab, 1, "twice")
+    lab.build(lab.plan("twice"))
+    offer(lab, 2, "twice")
+    written = next(n for n, line in enumerate(steps(lab, "twice", tmp_path), 1) if "write trusted" in line)
+    offer(lab, 3, "twice")
+    for place in (f"{written}:after", "2:before", "2:after", "3:before", "3:after", "5:after"):
+        assert ended(started(lab, build("twice"), place)) == -signal.SIGKILL
+    lab.build(lab.plan("twice"))
+    check(lab, 3, "twice")

@@ -16,7 +16,7 @@ from store.effects import arm
 def catalog(folder: Path) -> SqliteCatalog:
     made = SqliteCatalog(folder / "catalog.db", busy_seconds=0.01)
     made.register(
-        {"trusted.a": "s3://lake/tables/a/1.metadata.json", "refined.b__staging": "s3://lake/tables/b/1.metadata.json"}
+        {"trusted.a": "s3://lake/tables/a/1.metadata.json", "refined.b__staging_01run": "s3://lake/tables/b/1.metadata.json"}
     )
     return made
 
