@@ -149,11 +149,21 @@ def _built(
 ) -> dict[str, Any]:
     """Write the plan, let Spark carry it out, and gather what it did."""
     write_plan(objects, run_id, plan_document(declared, run_id, wish, building))
-    ended = run_job(settings, place(), run_id, "build", tell)
+    began, up = time.monotonic(), 0.0
+
+    def told(event: dict[str, Any]) -> None:
+        nonlocal up
+        if event["event"] == "spark" and event["state"] == "up":
+            up = time.monotonic()
+        tell(event)
+
+    ended = run_job(settings, place(), run_id, "build", told)
+    times = {"spark_seconds": round(up - began, 3), "build_seconds": round(time.monotonic() - up, 3)} if up else {}
     return {
         "tables": table_records(objects, run_id),
         "job_exit_code": ended.exit_code,
         "peak_memory_bytes": max(ended.peak_memory, 0),
+        **times,
     }
 
 
