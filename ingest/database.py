@@ -82,7 +82,7 @@ class _Reading:
         """What the table is now, and which rows of it are wanted."""
         self._fields = self.server.fields()
         check_names(self._source, self._fields, self._where)
-        self._key = self.server.key()
+        self._key = self.server.key(self._fields)
         self._layout = layout(self._fields, self._key)
         resume = self._visit.resume
         if resume and resume["layout"] != self._layout:
@@ -161,7 +161,8 @@ class _Reading:
             except Lost as still:
                 lost = still
                 continue
-            if layout(self.server.fields(), self.server.key()) != self._layout:
+            fields = self.server.fields()
+            if layout(fields, self.server.key(fields)) != self._layout:
                 raise TemporaryError(f"{self._where}: got other columns than before the connection was lost; run again")
             return
         raise lost

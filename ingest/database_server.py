@@ -1,6 +1,6 @@
 """What the bot needs of a database: the seam between reading in chunks and the two families of servers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -31,6 +31,19 @@ class KeyPart:
     type: str
 
 
+def first_key(indexes: Iterable[tuple[str, KeyPart | None]], fields: Sequence[Field]) -> list[KeyPart]:
+    """The first index whose parts are all columns that are read; None stands for a part that is no column, or unfit."""
+    found: dict[str, list[KeyPart | None]] = {}
+    for index, part in indexes:
+        found.setdefault(index, []).append(part)
+    names = {field.name for field in fields}
+    for parts in found.values():
+        whole = [part for part in parts if part and part.name in names]
+        if len(whole) == len(parts):
+            return whole
+    return []
+
+
 class Server(Protocol):
     """A connection inside one read-only snapshot. Every call may raise TemporaryError, SourceError and UsageError."""
 
@@ -43,8 +56,10 @@ class Server(Protocol):
     def fields(self) -> list[Field]:
         """The columns in their order."""
 
-    def key(self) -> list[KeyPart]:
-        """The columns of a unique key without nulls whose order the server itself keeps; none for views and queries."""
+    def key(self, fields: Sequence[Field]) -> list[KeyPart]:
+        """Those of the fields that are a unique key without nulls whose order the server itself keeps; none for views and
+        queries.
+        """
 
     def quoted(self, name: str) -> str:
         """A name as SQL."""

@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow as pa
 
 from ingest.database_address import Address
-from ingest.database_server import Field, KeyPart
+from ingest.database_server import Field, KeyPart, first_key
 from ingest.mysql_errors import ours
-from ingest.mysql_fields import KEY_TYPES, field_of
+from ingest.mysql_fields import KEY_TYPES, field_of, key_part
 from ingest.mysql_wire import Broken, Refused, Rows
 from lake.database_source import DatabaseSource
 from lake.errors import SourceError, UsageError
@@ -22,7 +22,7 @@ READ_BYTES = 1 << 20
 NUMBER = re.compile(r"-?\d+(\.\d+)?")
 KEYS = (
     "select s.index_name, s.column_name, c.data_type, s.sub_part, c.is_nullable from information_schema.statistics s"
-    " join information_schema.columns c using (table_schema, table_name, column_name)"
+    " left join information_schema.columns c using (table_schema, table_name, column_name)"
     " where s.table_schema = {schema} and s.table_name = {table} and s.non_unique = 0"
     " order by s.index_name <> 'PRIMARY', s.index_name, s.seq_in_index"
 )
@@ -54,14 +54,14 @@ class MySql:
             database=self._address.database,
             charset="utf8mb4",
             connect_timeout=CONNECT_SECONDS,
-            read_timeout=seconds,
+            read_timeout=self.patience_seconds,  # the server's own word for a statement that takes too long comes first
             write_timeout=seconds,
             conv={kind: convert for kind, convert in conversions.items() if not isinstance(kind, int)},
             **_tls(self._source),
         )
         with connection.cursor() as cursor:
             cursor.execute("set session time_zone = '+00:00', sql_mode = 'ALLOW_INVALID_DATES'")
-            if "MariaDB" in connection.server_version:
+            if _is_mariadb(connection):
                 cursor.execute("set session max_statement_time = %s", (seconds,))
             else:
                 cursor.execute("set session max_execution_time = %s", (int(seconds * 1000),))
@@ -93,7 +93,8 @@ class MySql:
                 if error.args[0] != 1146:
                     raise
                 raise SourceError(f"{self._where}: got no such table, expected one of {self._tables()}") from None
-            return [field_of(column, self.quoted(column.name)) for column in cursor._result.fields]
+            is_mariadb = _is_mariadb(self._connection)
+            return [field_of(column, self.quoted(column.name), is_mariadb) for column in cursor._result.fields]
 
     def _tables(self) -> str:
         found = self._rows(
@@ -101,17 +102,15 @@ class MySql:
         )
         return ", ".join(str(name) for (name,) in found) or "none that this user may read"
 
-    def key(self) -> list[KeyPart]:
-        """The primary key, or another unique index without nulls, if literals of its columns compare as they are ordered."""
+    def key(self, fields: Sequence[Field]) -> list[KeyPart]:
+        """The primary key, or another unique index without nulls, if literals of its columns compare as they are ordered.
+
+        A part that is an expression has no name, and an invisible column is not among the fields.
+        """
         if not self._table:
             return []
-        indexes: dict[str, list[tuple[str | None, ...]]] = {}
-        for name, *facts in self._rows(KEYS.format(schema=_text(self._schema), table=_text(self._table))):
-            indexes.setdefault(str(name), []).append(tuple(facts))
-        for columns in indexes.values():
-            if all(kind in KEY_TYPES and part is None and nullable == "NO" for _, kind, part, nullable in columns):
-                return [KeyPart(str(name), str(kind)) for name, kind, _, _ in columns]
-        return []
+        rows = self._rows(KEYS.format(schema=_text(self._schema), table=_text(self._table)))
+        return first_key(((str(index), key_part(*facts)) for index, *facts in rows), fields)
 
     def quoted(self, name: str) -> str:
         """A name in backticks."""
@@ -188,6 +187,10 @@ class MySql:
                 raise UsageError(proof) from None
             code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
             raise ours(code if isinstance(error, pymysql.err.Error) else 0, self._where) from None
+
+
+def _is_mariadb(connection: Any) -> bool:
+    return "MariaDB" in connection.server_version
 
 
 def _tls(source: DatabaseSource) -> dict[str, Any]:

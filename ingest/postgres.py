@@ -11,7 +11,7 @@ import pyarrow.csv
 
 from ingest.column_types import CLOCK, INSTANT, TEXT, decimal_type
 from ingest.database_address import Address
-from ingest.database_server import Field, KeyPart
+from ingest.database_server import Field, KeyPart, first_key
 from ingest.postgres_errors import ours
 from lake.database_source import DatabaseSource
 from lake.errors import SourceError
@@ -126,17 +126,12 @@ class Postgres:
         )
         return ", ".join(str(name) for (name,) in found) or "none that this user may read"
 
-    def key(self) -> list[KeyPart]:
+    def key(self, fields: Sequence[Field]) -> list[KeyPart]:
         """The primary key, or another unique index without nulls; none for views, and for tables with children."""
         if not self._table:
             return []
-        indexes: dict[str, list[tuple[str | None, str | None]]] = {}
-        for index, name, kind in self._rows(KEYS.format(table=self._text(self.relation()))):
-            indexes.setdefault(str(index), []).append((name, kind))
-        for columns in indexes.values():
-            if all(name is not None for name, _ in columns):
-                return [KeyPart(str(name), str(kind)) for name, kind in columns]
-        return []
+        rows = self._rows(KEYS.format(table=self._text(self.relation())))
+        return first_key(((str(i), None if name is None else KeyPart(name, str(kind))) for i, name, kind in rows), fields)
 
     def quoted(self, name: str) -> str:
         """A name in double quotes."""

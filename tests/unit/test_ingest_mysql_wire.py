@@ -1,13 +1,17 @@
 """MySQL's rows from bytes: any values, however the network cuts them."""
 
+import inspect
+from importlib.metadata import version
 from itertools import pairwise
 
+import pymysql.connections
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ingest.mysql_wire as wire
 from ingest.mysql_wire import Broken, Refused, Rows
+from lake.settings import HOME
 
 Value = bytes | None
 END = b"\xfe\0\0\x22\0"
@@ -90,6 +94,14 @@ def test_rows_that_end_too_early_are_no_whole_result(cut: int) -> None:
     data = packets([lenenc(b"1"), lenenc(b"2"), END], 0, wire.LONGEST)
     with pytest.raises(Broken):
         read(data[:cut], 1, [])
+
+
+def test_pymysql_is_pinned_and_has_the_inside_that_rows_are_read_from() -> None:
+    there = version("pymysql")
+    assert f"\npymysql=={there}\n" in (HOME / "requirements.in").read_text()
+    inside = inspect.getsource(pymysql.connections)
+    for name in ("self._rfile = ", "self._next_seq_id = ", "self.unbuffered_active = ", "def _force_close("):
+        assert name in inside, f"PyMySQL {there} has no {name!r} any more: ingest/mysql.py reads the rows of chunks from there"
 
 
 def test_a_packet_out_of_order_is_refused() -> None:
