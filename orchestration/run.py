@@ -164,6 +164,7 @@ def _built(
         "job_exit_code": ended.exit_code,
         "peak_memory_bytes": max(ended.peak_memory, 0),
         **times,
+        **ended.facts,
     }
 
 
@@ -194,5 +195,5 @@ def act(
     record: dict[str, Any] = {}
     with recorded(objects, run_id, action, record):
         ended = run_job(settings, place(), run_id, action, tell)
-        record |= {"tables": table_records(objects, run_id), "exit_code": ended.exit_code}
+        record |= {"tables": table_records(objects, run_id), "exit_code": ended.exit_code, **ended.facts}
     return ended.exit_code

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from lake.arguments import job_arguments
-from lake.errors import LakeError
+from lake.errors import LakeError, TemporaryError
 from lake.settings import Settings
 
 Event = dict[str, Any]
@@ -31,10 +31,16 @@ class Place:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a job ended: exit code and the largest process it had, in bytes."""
+    """How a job ended: exit code, the largest process it had in bytes, and what stopped it as a whole."""
 
     exit_code: int
     peak_memory: int
+    error: str = ""
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What a run's record says of its end."""
+        return {"error": self.error} if self.error else {}
 
 
 def submit_command(settings: Settings, place: Place, run_id: str, action: str) -> list[str]:
@@ -45,22 +51,38 @@ def submit_command(settings: Settings, place: Place, run_id: str, action: str) -
 
 
 def run_job(settings: Settings, place: Place, run_id: str, action: str, told: Callable[[Event], None]) -> Ended:
-    """Run a job to its end; `told` gets each of its events.
+    """Run a job to its end; `told` gets each of its events, and one more when it was killed.
 
     Raises LakeError with the end of the job's own words when it died without saying why.
     """
     log = settings.local / "logs" / f"job-{run_id}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    said = False
+    said, failure = False, ""
     with log.open("ab") as errors, _started(submit_command(settings, place, run_id, action), place, errors) as process:
         for event in _events(process, errors):
             said = said or event["event"] == "failed" or event.get("state") in ("failed", "blocked")
+            failure = event["error"] if event["event"] == "failed" else failure
             told(event)
-        code = process.wait()
-    if code != 0 and not said:
+        code = _ended(process)
+    killer = _signal_of(code)
+    if killer:
+        code, failure = TemporaryError.exit_code, f"{_killed_by(killer)} {log.relative_to(settings.home)} has its last words"
+        told({"event": "failed", "error": failure, "exit_code": code})
+    elif code != 0 and not said:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
         raise LakeError(f"the Spark job ended with {code}; the end of {log.relative_to(settings.home)}:\n{tail}")
-    return Ended(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)
+    return Ended(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024, failure)
+
+
+def _signal_of(code: int) -> str:
+    """Name of the signal that ended the JVM (-n), or the Python below it (128 + n, as the JVM tells); empty for any other end."""
+    number = -code if code < 0 else code - 128
+    return signal.Signals(number).name if number in set(signal.Signals) else ""
+
+
+def _killed_by(name: str) -> str:
+    why = ", as the system does when memory is short (`LAKE_SPARK_MEMORY` is the job's share)" if name == "SIGKILL" else ""
+    return f"the Spark job was killed by {name}{why}; what was published stays, and the next `lake run` goes on from there;"
 
 
 def _bound_to_us() -> list[str]:
@@ -90,6 +112,13 @@ def _started(command: list[str], place: Place, errors: BinaryIO) -> Iterator[sub
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+
+
+def _ended(process: subprocess.Popen[bytes]) -> int:
+    """Exit code of a job; of one whose JVM was killed the Python goes too, or it would hold its leases for a while."""
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # while it is not waited for, its group's number is its own
+    os.killpg(process.pid, signal.SIGKILL)
+    return process.wait()
 
 
 def _events(process: subprocess.Popen[bytes], log: BinaryIO) -> Iterator[Event]:

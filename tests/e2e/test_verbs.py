@@ -13,7 +13,7 @@ from local.feeds import Answer
 from local.processes import wait_until
 from store import raw
 from tests.e2e.conftest import Copy, Shop
-from tests.e2e.user import alive, descendants, ended, kill, wait_for_effect
+from tests.e2e.user import alive, command_line, descendants, ended, kill, wait_for_effect
 
 NAME = "category_summary"
 
@@ -165,6 +165,13 @@ def test_a_run_stopped_by_a_signal_or_killed_leaves_nothing_running_and_the_next
         assert end.code == code, end.err
         assert "Traceback" not in end.err
         assert wait_until(lambda children=children: not alive(children), 20), "Spark outlived its run"
+    shop.log.unlink()
+    run = shop.lake.start("run", NAME, LAKE_CRASH_LOG=str(shop.log))
+    wait_for_effect(run, shop.log, "state/leases/table/trusted.products")
+    kill([each for each in descendants(run.pid) if "SparkSubmit" in command_line(each[0])])
+    end = ended(run)
+    assert end.code == 75, end.err
+    assert "the Spark job was killed by SIGKILL" in end.err
     assert shop.lake("run", NAME).code == 0
     assert shop.prices() == {5.0}
     assert shop.lake("raw", "verify").code == 0
