@@ -9,10 +9,10 @@ from jobs.audit import Auditor
 from jobs.build_refined import RefinedBuild
 from jobs.build_trusted import TrustedBuild
 from jobs.gate import Gate
-from jobs.orphans import remove_orphans
+from jobs.orphans import tidied
 from jobs.publications import Publication
 from jobs.tables import Tables
-from lake.errors import GateError, LakeError
+from lake.errors import GateError
 from lake.planning import Wanted, decide
 from lake.sources import source_from
 from lake.tables import Refined
@@ -43,7 +43,8 @@ class Builder:
 
         Raises GateError when a check stops it, LockedError when another run was faster.
         """
-        facts = self._tidied(entry, lease) if lease.has_leftovers else {}
+        guarded = [entry["table"], *([f"quarantine.{entry['name']}"] if entry["kind"] == "trusted" else [])]
+        facts = tidied(self.spark, self.objects, lease, self.run, *guarded)
         inputs = self._pinned(entry)
         published = self.tables.publications(entry["table"])
         wanted = Wanted(entry["declaration"], entry["code"], inputs)
@@ -60,16 +61,6 @@ class Builder:
             **facts,
             **more,
         }
-
-    def _tidied(self, entry: Record, lease: Lease) -> Record:
-        """Remove what a dead or failed owner of the lease left; where that is not possible the next owner tries again."""
-        tables = [entry["table"], *([f"quarantine.{entry['name']}"] if entry["kind"] == "trusted" else [])]
-        try:
-            removed = sum(remove_orphans(self.spark, self.objects, table, self.run, lease) for table in tables)
-        except LakeError as error:
-            return {"orphans_stay": str(error)}
-        lease.has_leftovers = False
-        return {"orphans_removed": removed}
 
     def _pinned(self, entry: Record) -> dict[str, dict[str, Any]]:
         """Where each input stands: raw runs as planned, tables as published now."""

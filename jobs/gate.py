@@ -12,6 +12,7 @@ from pyspark.sql import Column as Expr
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from jobs.results import Result
 from lake.errors import GateError
 from lake.expectations import Expectation, Fresh, Holds, NotNull, References, RowCount, Total, Unique
 
@@ -29,21 +30,6 @@ class Metric:
     expression: Expr | None = None
     measure: Callable[[DataFrame], float] | None = None
     next_step: str = ""
-
-
-@dataclass(frozen=True)
-class Result:
-    """One judged expectation, as `meta.quality_results` keeps it."""
-
-    run_id: str
-    table_name: str
-    expectation: str
-    rule: str
-    observed: float | None
-    low: float | None
-    high: float | None
-    success: bool
-    judged_at: datetime
 
 
 def metric(expectation: Expectation, read: Reader) -> Metric:
@@ -96,9 +82,10 @@ def measured(frame: DataFrame, metrics: Sequence[Metric]) -> dict[str, float]:
 
 @dataclass
 class Gate:
-    """Judges tables with one Great Expectations context and remembers every result."""
+    """Judges tables with one Great Expectations context, remembers every result, and lets it be noted before it has effect."""
 
     run_id: str
+    note: Callable[[list[Result]], None]
     results: list[Result] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _context: Any = None
@@ -118,6 +105,7 @@ class Gate:
             observed = None if math.isnan(value) else value
             low, high = (None if bound is None else float(bound) for bound in (m.low, m.high))
             results.append(Result(self.run_id, table, m.name, m.rule, observed, low, high, outcome[m.name], now))
+        self.note(results)
         self.results.extend(results)
         failed = [_told(result) + m.next_step for result, m in zip(results, metrics, strict=True) if not result.success]
         if failed:

@@ -11,12 +11,27 @@ from jobs import iceberg
 from jobs.java_errors import java_errors
 from jobs.publications import BRANCH
 from lake import paths
-from lake.errors import CorruptionError
+from lake.errors import CorruptionError, LakeError
 from store.catalog import STAGING
 from store.documents import read_document
 from store.effects import effect
 from store.leases import Lease
 from store.objects import Objects
+
+
+def tidied(spark: SparkSession, objects: Objects, lease: Lease, run: str, *tables: str) -> dict[str, Any]:
+    """Remove what a dead or failed owner of the lease left in the tables it guards; what is to be said of it.
+
+    Where that is not possible, the next owner tries again.
+    """
+    if not lease.has_leftovers:
+        return {}
+    try:
+        removed = sum(remove_orphans(spark, objects, table, run, lease) for table in tables)
+    except LakeError as error:
+        return {"orphans_stay": str(error)}
+    lease.has_leftovers = False
+    return {"orphans_removed": removed}
 
 
 def remove_orphans(

@@ -1,21 +1,22 @@
 """Keeps what the gates found: rows of `meta.quality_results`, the last results of each table, and Data Docs."""
 
 import tempfile
-from dataclasses import asdict
-from datetime import datetime
+from contextlib import suppress
+from dataclasses import astuple
 from pathlib import Path
-from typing import Any
 
 from pyspark.sql import types as T
 
-from jobs.gate import Gate, Result
+from jobs.gate import Gate
+from jobs.orphans import tidied
 from jobs.publications import Draft
+from jobs.results import Result, last_results, noted_results, remember_results
 from jobs.tables import Tables
 from lake import paths
-from store.documents import encoded, read_document
-from store.leases import held
-from store.objects import Objects
+from lake.errors import LockedError
+from store.leases import Lease, held
 
+TABLE = "meta.quality_results"
 QUALITY = T.StructType(
     [
         T.StructField("run_id", T.StringType()),
@@ -32,16 +33,39 @@ QUALITY = T.StructType(
 
 
 def keep_results(tables: Tables, gate: Gate) -> None:
-    """Append the results of all gates to `meta.quality_results`, and show the last ones of every table as Data Docs."""
-    results = gate.results
-    if not results:
-        return
-    rows = [tuple(asdict(result).values()) for result in results]
-    frame = tables.spark.createDataFrame(rows, QUALITY).coalesce(1)
-    with held(tables.objects, "table/meta.quality_results", gate.run_id) as lease:
-        tables.publish(Draft("meta.quality_results", gate.run_id, QUALITY), lease, lambda target: tables.add(target, frame))
-    judged = {result.table_name for result in results}
-    earlier = [found for table, found in last_results(tables.objects).items() if table not in judged]
+    """Keep what this job's gates found, and what jobs that were killed left, and show the last of every table as Data Docs.
+
+    While another job does the same, what is left is for the next one.
+    """
+    with suppress(LockedError), held(tables.objects, f"table/{TABLE}", gate.run_id) as lease:
+        tidied(tables.spark, tables.objects, lease, gate.run_id, TABLE)
+        _settle(tables, gate.run_id, lease)
+    if gate.results:
+        _show(tables, gate)
+
+
+def _settle(tables: Tables, run: str, lease: Lease) -> None:
+    """Append all that was noted, each once, and forget the notes.
+
+    The publish that appends them names the notes; while any of those is still there, no later publish was.
+    """
+    noted = noted_results(tables.objects)
+    earlier = tables.publications(TABLE)
+    kept = set(earlier[0].facts.get("notes", ())) if earlier else set()
+    rows = [astuple(result) for key, results in noted.items() if key not in kept for result in results]
+    if rows:
+        frame = tables.spark.createDataFrame(rows, QUALITY).coalesce(1)
+        draft = Draft(TABLE, run, QUALITY, facts={"notes": sorted(noted)})
+        tables.publish(draft, lease, lambda target: tables.add(target, frame))
+    remember_results(tables.objects, noted.values())
+    lease.check()
+    tables.objects.delete(noted)
+
+
+def _show(tables: Tables, gate: Gate) -> None:
+    """Write the pages of all that was judged, with the last results of the tables that this job did not judge."""
+    judged = {result.table_name for result in gate.results}
+    earlier: list[list[Result]] = [found for table, found in last_results(tables.objects).items() if table not in judged]
     with tempfile.TemporaryDirectory(prefix="embalse-docs-") as folder:
         gate.write_docs(Path(folder), earlier)
         there = {info.key for info in tables.objects.list(f"{paths.quality_docs()}static/")}
@@ -49,22 +73,3 @@ def keep_results(tables: Tables, gate: Gate) -> None:
             key = f"{paths.quality_docs()}{path.relative_to(folder).as_posix()}"
             if path.is_file() and key not in there:
                 tables.objects.put_file(key, path)
-    for table in judged:
-        found = [plain(result) for result in results if result.table_name == table]
-        tables.objects.put(paths.quality_results(table), encoded({"results": found}))
-
-
-def last_results(objects: Objects) -> dict[str, list[Result]]:
-    """What the last gate of each table found, by table."""
-    found: dict[str, list[Result]] = {}
-    for info in objects.list(paths.quality_results("").removesuffix(".json")):
-        document = read_document(objects, info.key) or {"results": []}
-        for entry in document["results"]:
-            result = Result(**{**entry, "judged_at": datetime.fromisoformat(entry["judged_at"])})
-            found.setdefault(result.table_name, []).append(result)
-    return found
-
-
-def plain(result: Result) -> dict[str, Any]:
-    """The result as JSON can hold it."""
-    return {key: value.isoformat() if hasattr(value, "isoformat") else value for key, value in asdict(result).items()}

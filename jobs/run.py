@@ -3,6 +3,7 @@
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from importlib.resources import files
 from typing import Any
 
@@ -15,6 +16,7 @@ from jobs.events import tell
 from jobs.gate import Gate
 from jobs.java_errors import java_errors
 from jobs.quality import keep_results
+from jobs.results import note_results
 from jobs.schedule import build_all
 from jobs.session import open_session
 from jobs.tables import Tables
@@ -54,7 +56,9 @@ def _warm_up() -> None:
 
 def _build(tables: Tables, plan: dict[str, Any]) -> int:
     refined = load_refined(files("jobs") / "refined")
-    builder = Builder(tables.spark, tables.objects, tables, Gate(plan["run"]), refined, plan)
+    builder = Builder(
+        tables.spark, tables.objects, tables, Gate(plan["run"], partial(note_results, tables.objects)), refined, plan
+    )
     records = build_all(builder)
     keep_results(tables, builder.gate)
     return _exit_code(records)

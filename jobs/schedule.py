@@ -8,7 +8,7 @@ from typing import Any
 from jobs.build import Builder, Record
 from jobs.events import tell
 from jobs.java_errors import java_errors
-from jobs.quality import plain
+from jobs.results import plain
 from lake.errors import LakeError, TemporaryError
 from store.leases import held
 from store.runs import write_table_record

@@ -112,6 +112,11 @@ def quality_results(table: str) -> str:
     return f"{STATE}/quality/{table}.json"
 
 
+def pending_results(run_id: str = "", table: str = "") -> str:
+    """What a gate found until it is in `meta.quality_results`; without a run, the beginning of all of them."""
+    return f"{STATE}/pending/quality/" + (f"{run_id}/{table}.json" if run_id else "")
+
+
 def quality_docs() -> str:
     """Folder of the Data Docs pages."""
     return "quality/data-docs/"

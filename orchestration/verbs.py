@@ -93,6 +93,8 @@ def rollback(settings: Settings, given: Given, world: "World") -> int:
     from store.objects import Objects
 
     objects = Objects(settings)
+    if given.table.startswith(("quarantine.", "meta.")):
+        raise UsageError(f"{given.table}: got a table that goes with others, expected one of trusted or refined")
     if not published_tables(settings, objects, [given.table]).get(given.table):  # told before Spark is started
         raise UsageError(f"{given.table}: got a table that was never published; `lake tables` lists those that were")
     order = {"table": given.table, "number": given.to}

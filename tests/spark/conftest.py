@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from jobs import iceberg
 from jobs.build import Builder
 from jobs.gate import Gate
 from jobs.orphans import reachable
+from jobs.results import note_results
 from jobs.schedule import build_all
 from jobs.session import open_session
 from jobs.tables import Tables
@@ -121,7 +123,14 @@ class Lab:
 
     def build(self, plan: dict[str, Any]) -> dict[str, Any]:
         """Carry a plan out in this process; what became of each table."""
-        builder = Builder(self.spark, self.objects, Tables(self.spark, self.objects), Gate(plan["run"]), self.refined, plan)
+        builder = Builder(
+            self.spark,
+            self.objects,
+            Tables(self.spark, self.objects),
+            Gate(plan["run"], partial(note_results, self.objects)),
+            self.refined,
+            plan,
+        )
         return build_all(builder)
 
     def cycle(self, *names: str, accept: tuple[str, ...] = ()) -> dict[str, Any]:

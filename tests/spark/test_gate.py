@@ -49,7 +49,7 @@ def judged(spark: SparkSession, declared: dict[str, Any]) -> None:
     kinds = spark.sql("select * from values ('a', 1), ('b', null) t(name, size)")
     expectation: Any = TypeAdapter(Expectation).validate_python(declared)
     metrics = [metric(expectation, lambda name: kinds)]
-    Gate("run").judge("trusted.goods", metrics, measured(goods, metrics))
+    Gate("run", [].append).judge("trusted.goods", metrics, measured(goods, metrics))
 
 
 @pytest.mark.parametrize(("kept", "broken", "told"), RULES)
