@@ -44,6 +44,11 @@ def metadata_location(spark: SparkSession, table: str) -> str:
     return str(load(spark, table).operations().current().metadataFileLocation())
 
 
+def snapshots(spark: SparkSession, table: str) -> set[int]:
+    """The snapshots that the table can still be read at."""
+    return {int(snapshot.snapshotId()) for snapshot in load(spark, table).snapshots()}
+
+
 def ensure_namespaces(spark: SparkSession, names: tuple[str, ...]) -> None:
     """Make the namespaces that the catalog lacks."""
     with java_errors("catalog"):

@@ -16,7 +16,7 @@ from store.catalog import STAGING
 from store.documents import read_document
 from store.effects import effect
 from store.leases import Lease
-from store.objects import Objects
+from store.objects import ObjectInfo, Objects
 
 
 def tidied(spark: SparkSession, objects: Objects, lease: Lease, run: str, *tables: str) -> dict[str, Any]:
@@ -58,6 +58,13 @@ def remove_orphans(
         raise CorruptionError(f"catalog: {table} was published and is not in it; `lake catalog rebuild` finds it again")
     lease.check()
     return objects.delete(sorted(set(listed) - needed))
+
+
+def unreached(spark: SparkSession, objects: Objects, table: str) -> list[ObjectInfo]:
+    """What lies in the folders of a published table and nothing of it needs now; of a build under way that is what it writes."""
+    listed = list(objects.list(paths.table_folders(table)))
+    needed = _needed(spark, objects, table)
+    return [each for each in listed if each.key not in needed]
 
 
 def _needed(spark: SparkSession, objects: Objects, table: str) -> set[str]:

@@ -1,7 +1,7 @@
 """What a table remembers of each publish: when, by which run, from what, and which snapshot it made."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -72,18 +72,23 @@ def as_properties(publications: list[Publication]) -> dict[str, str]:
     return {PUBLICATIONS: json.dumps(entries, sort_keys=True)}
 
 
-def earlier_one(table: str, publications: list[Publication], number: int | None) -> Publication:
+def earlier_one(table: str, publications: list[Publication], number: int | None, snapshots: Collection[int]) -> Publication:
     """The publication to go back to; the one before the last when `number` is left out.
 
-    Raises UsageError when there is no such publish.
+    Raises UsageError when there is no such publish, or when its snapshot is not among those that the table still has.
     """
     if not publications:
         raise UsageError(f"{table}: got a table that was never published; `lake tables` lists those that were")
     older = publications[1:]
     found = next((p for p in older if number is None or p.number == number), None)
+    there = ", ".join(str(p.number) for p in older if p.snapshot in snapshots)
     if found is None:
-        numbers = ", ".join(str(p.number) for p in older) or "none: it was published once"
-        raise UsageError(f"{table}: got publish {number or 'before'}, expected one of {numbers}")
+        none = "none: it was published once" if not older else "none: `lake maintain` removed their rows"
+        raise UsageError(f"{table}: got publish {number or 'before'}, expected one of {there or none}")
+    if found.snapshot not in snapshots:
+        raise UsageError(
+            f"{table}: got publish {found.number}, whose rows `lake maintain` removed; expected one of {there or 'none: no other is left'}"
+        )
     return found
 
 

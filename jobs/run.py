@@ -15,6 +15,7 @@ from jobs.check import checked_rows
 from jobs.events import tell
 from jobs.gate import Gate
 from jobs.java_errors import java_errors
+from jobs.maintain import Upkeep, exit_code
 from jobs.quality import keep_results
 from jobs.results import note_results
 from jobs.schedule import build_all
@@ -97,6 +98,10 @@ def _check(tables: Tables, plan: dict[str, Any]) -> int:
     return 0
 
 
+def _maintain(tables: Tables, plan: dict[str, Any]) -> int:
+    return exit_code(Upkeep(tables, plan["run"], plan["maintain"]).all())
+
+
 def _exit_code(records: dict[str, Record]) -> int:
     codes = {record["exit_code"] for record in records.values() if "exit_code" in record}
     return next((code for code in (1, 2, TemporaryError.exit_code, GateError.exit_code, 5) if code in codes), 0)
@@ -107,6 +112,7 @@ ACTIONS: dict[str, Callable[[Tables, dict[str, Any]], int]] = {
     "rollback": _roll_back,
     "drop": _drop,
     "check": _check,
+    "maintain": _maintain,
 }
 
 if __name__ == "__main__":

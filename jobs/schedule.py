@@ -56,7 +56,7 @@ def _recorded(builder: Builder, entry: Entry, records: dict[str, Record]) -> Rec
 def _built(builder: Builder, entry: Record) -> Record:
     started = time.monotonic()
     try:
-        with held(builder.objects, f"table/{entry['table']}", builder.run, _give_up) as lease:
+        with held(builder.objects, f"table/{entry['table']}", builder.run, give_up) as lease:
             try:
                 with java_errors(entry["table"]):
                     record = builder.build(entry, lease)
@@ -69,7 +69,7 @@ def _built(builder: Builder, entry: Record) -> Record:
     return {**record, "seconds": round(time.monotonic() - started, 3), **({"checks": checks} if checks else {})}
 
 
-def _give_up() -> None:
+def give_up() -> None:
     """End the job at once: without the store its leases are lost, and Iceberg would ask it again for a quarter of an hour."""
     code = TemporaryError.exit_code
     tell(

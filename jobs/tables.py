@@ -171,7 +171,7 @@ class Tables:
         Raises LockedError when another publish came in between, UsageError when there is no such publish.
         """
         earlier = self.publications(table)
-        target = earlier_one(table, earlier, number)
+        target = earlier_one(table, earlier, number, iceberg.snapshots(self.spark, table) if earlier else ())
         facts = {**target.facts, "rolled_back_to": target.number, "held": earlier[0].facts.get("held", earlier[0].fingerprint)}
         publication = replace(target, number=earlier[0].number + 1, run=run, published_at=now(), facts=facts)
         lease.check()

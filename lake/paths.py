@@ -92,6 +92,11 @@ def publication_hint(table: str) -> str:
     return f"{STATE}/publications/{table}.json"
 
 
+def maintenance(table: str) -> str:
+    """What a table was like when maintenance had nothing left to do."""
+    return f"{STATE}/maintenance/{table}.json"
+
+
 def table_folder(table: str, birth: str) -> str:
     """Folder of a table's files; `birth` tells apart tables that had the same name."""
     return f"{table_folders(table)}{birth}"

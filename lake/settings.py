@@ -24,6 +24,12 @@ SETTINGS: dict[str, tuple[str, str]] = {
     "LAKE_SPARK_MEMORY": ("2g", "memory of the Spark driver"),
     "LAKE_SPARK_JARS": ("the user's cache", "folder of the locked jars (laptop only)"),
     "LAKE_LEASE_SECONDS": ("60", "a lease whose heartbeat is older than this is free for others"),
+    "LAKE_KEEP_PUBLISHES": (
+        "20",
+        "publishes of each table that `lake rollback` can go back to after `lake maintain`, at most 20",
+    ),
+    "LAKE_KEEP_SNAPSHOTS_HOURS": ("6", "how long `lake maintain` leaves what a reader may still read after it was replaced"),
+    "LAKE_KEEP_RECORDS_DAYS": ("30", "age at which `lake maintain` removes run records and job logs; the newest 100 stay"),
     "LAKE_ANNOUNCE": ("", "command or http(s) address that gets a JSON notice when scheduled runs begin to fail, and recover"),
     "LAKE_ENVIRONMENT_FILE": (
         "",
@@ -71,6 +77,9 @@ class Settings:
     spark_memory: str
     spark_jars: Path
     lease_seconds: float
+    keep_publishes: int
+    keep_snapshots_hours: float
+    keep_records_days: float
     crash_at: str
     crash_log: str
     log_level: str
@@ -170,14 +179,17 @@ def read_settings(environ: Mapping[str, str] | None = None, overrides: Mapping[s
         s3_access_key=get("LAKE_S3_ACCESS_KEY_ID"),
         s3_secret_key=Secret(get("LAKE_S3_SECRET_ACCESS_KEY")),
         catalog=_catalog(get("LAKE_CATALOG"), home),
-        catalog_wait_seconds=_seconds("LAKE_CATALOG_WAIT_SECONDS", get("LAKE_CATALOG_WAIT_SECONDS")),
+        catalog_wait_seconds=_number("LAKE_CATALOG_WAIT_SECONDS", get("LAKE_CATALOG_WAIT_SECONDS")),
         sources=home / get("LAKE_SOURCES"),
         spark_master=get("LAKE_SPARK_MASTER"),
         spark_memory=get("LAKE_SPARK_MEMORY"),
         spark_jars=Path(
             get("LAKE_SPARK_JARS") or Path(values.get("XDG_CACHE_HOME") or "~/.cache") / "embalse" / "jars"
         ).expanduser(),
-        lease_seconds=_seconds("LAKE_LEASE_SECONDS", get("LAKE_LEASE_SECONDS")),
+        lease_seconds=_number("LAKE_LEASE_SECONDS", get("LAKE_LEASE_SECONDS")),
+        keep_publishes=int(_number("LAKE_KEEP_PUBLISHES", get("LAKE_KEEP_PUBLISHES"), "publishes, from 1 on")),
+        keep_snapshots_hours=_number("LAKE_KEEP_SNAPSHOTS_HOURS", get("LAKE_KEEP_SNAPSHOTS_HOURS"), "hours above 0"),
+        keep_records_days=_number("LAKE_KEEP_RECORDS_DAYS", get("LAKE_KEEP_RECORDS_DAYS"), "days above 0"),
         crash_at=get("LAKE_CRASH_AT"),
         crash_log=get("LAKE_CRASH_LOG"),
         log_level=get("LAKE_LOG"),
@@ -197,15 +209,15 @@ def _catalog(value: str, home: Path) -> str:
     raise UsageError(f"LAKE_CATALOG: got {value!r}, expected sqlite:FILE, glue or rest:URL")
 
 
-def _seconds(name: str, value: str) -> float:
-    """A length of time.
+def _number(name: str, value: str, what: str = "seconds above 0") -> float:
+    """A number above 0, of `what`.
 
     Raises UsageError when it is none.
     """
     try:
-        seconds = float(value)
+        number = float(value)
     except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < float("inf"):
-        raise UsageError(f"{name}: got {value!r}, expected a number of seconds above 0")
-    return seconds
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise UsageError(f"{name}: got {value!r}, expected a number of {what}")
+    return number

@@ -11,6 +11,7 @@ STATES = {
     "blocked": "blocked",
     "failed": "FAILED",
     "rolled back": "rolled back",
+    "looked at": "would be maintained",
 }
 
 

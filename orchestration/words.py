@@ -131,6 +131,13 @@ def _rollback(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--to", type=int, metavar="NUMBER", help="publish to go back to; the one before when left out")
 
 
+@verb("maintain", "maintain:called", "keep tables, raw runs, run records and logs from growing for ever")
+def _maintain(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("tables", nargs="*", metavar="TABLE", help="only these, such as trusted.products; all when left out")
+    parser.add_argument("--keep", type=int, metavar="N", help="publishes `lake rollback` can go back to; LAKE_KEEP_PUBLISHES")
+    parser.add_argument("--dry-run", action="store_true", help="say what there is to do, and change nothing")
+
+
 @verb("catalog", "verbs:catalog", "rebuild a lost catalog from the bucket")
 def _catalog(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", choices=["rebuild"], help="register every published table that the catalog does not know")

@@ -69,6 +69,12 @@ def holder(objects: Objects, name: str) -> Document | None:
     return None if document is None or _is_free(document) else document
 
 
+def has_leftovers(objects: Objects, name: str) -> bool:
+    """Whether the last owner of a lease died or failed, and nobody has removed since what it left."""
+    document = read_document(objects, paths.lease(name))
+    return document is not None and _is_free(document) and _left_something(document)
+
+
 def this_process() -> dict[str, Any]:
     """What tells this process from every other: host, boot, pid and start."""
     pid = os.getpid()
@@ -102,7 +108,7 @@ def _taken(objects: Objects, name: str, run_id: str) -> Lease:
             "expires_at": time.time() + seconds,
             "state": "held",
         }
-        leftovers = before is not None and (before["state"] == "held" or before.get("leftovers", False))
+        leftovers = before is not None and _left_something(before)
         try:
             if found is None:
                 etag = objects.create(key, encoded(document))
@@ -147,6 +153,10 @@ def _is_free(document: Document) -> bool:
     if document["state"] != "held" or float(document["expires_at"]) < time.time():
         return True
     return is_alive(document["owner"]) is False
+
+
+def _left_something(document: Document) -> bool:
+    return bool(document["state"] == "held" or document.get("leftovers", False))
 
 
 def _boot() -> str:

@@ -17,6 +17,7 @@ from ingest.bots import pull_all
 from jobs import iceberg
 from jobs.build import Builder
 from jobs.gate import Gate
+from jobs.maintain import Upkeep
 from jobs.orphans import reachable
 from jobs.results import note_results
 from jobs.schedule import build_all
@@ -29,6 +30,7 @@ from lake.tables import Refined, Table, trusted_code
 from local import servers
 from local.feeds import Feeds, start_feeds
 from local.spark import driver_options, spark_environment
+from orchestration.maintain import needed_units
 from orchestration.plan import Declared
 from orchestration.run import Wish, plan_document, planned
 from store.objects import Objects
@@ -137,6 +139,13 @@ class Lab:
         """Pull, plan and build; what became of each table that was to be built."""
         self.pull(*self.declared().closure(names)[0])
         return self.build(self.plan(*names, accept=accept))
+
+    def maintain(self, *tables: str, keep: int = 20, hours: float = 1e-9, is_dry: bool = False) -> dict[str, Any]:
+        """Keep the tables that need it in shape; what became of each."""
+        settings = replace(self.settings, keep_snapshots_hours=hours)
+        units = needed_units(settings, self.objects, list(tables), keep)
+        order = {"units": units, "keep": keep, "hours": hours, "is_dry": is_dry}
+        return Upkeep(self.tables, str(ULID()), order).all()
 
     def leftovers(self, name: str) -> set[str]:
         """What dead builds of a source left: staging tables, branches, and objects that no table reaches."""
