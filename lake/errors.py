@@ -10,7 +10,9 @@ LakeError                 1  failed, no use to retry
 ├── TemporaryError       75  retry later
 ├── SourceError           1  a source sent something that cannot be used
 ├── CorruptionError       1  an object of the lake is not what its manifest says
-└── ConflictError         1  a compare-and-swap lost: somebody else wrote first
+├── ConflictError         1  a compare-and-swap lost: somebody else wrote first
+├── ExpiredError          1  the state of a table that was asked for is no longer kept
+└── TimeLimitError        1  a question took longer than it may
 """
 
 
@@ -72,3 +74,11 @@ class CorruptionError(LakeError):
 
 class ConflictError(LakeError):
     """The object changed since it was read, or existed already."""
+
+
+class ExpiredError(LakeError):
+    """The snapshot that was asked for is no longer kept."""
+
+
+class TimeLimitError(LakeError):
+    """The question was given up because it took longer than it may."""

@@ -167,6 +167,7 @@ def bind_columns(text: str, query: exp.Query, columns: Columns) -> exp.Query:
     for full, types in columns.items():
         zone, _, table = full.partition(".")
         schema.setdefault(zone, {})[table] = dict(types)
+    _bind_having(query, columns)
     before = query.copy()
     try:
         bound = qualify(
@@ -197,6 +198,28 @@ def _name_the_unnamed(query: exp.Query) -> None:
             if not isinstance(item, (exp.Alias, exp.Column, exp.Star)) and not item.is_star:
                 select.expressions[number] = exp.alias_(item, f"{UNNAMED}{number}")
                 select.set("expressions", select.expressions)
+
+
+def _bind_having(query: exp.Query, columns: Columns) -> None:
+    """Say whose the columns in HAVING are: a name there never means an alias, though sqlglot would take it for one."""
+    for scope in traverse_scope(query):
+        having = scope.expression.args.get("having")
+        for column in having.find_all(exp.Column) if having else ():
+            if column.table or column.find_ancestor(exp.Select) is not scope.expression:
+                continue
+            owners = [alias for alias, source in scope.sources.items() if column.name.lower() in _names_of(source, columns)]
+            if len(owners) == 1:
+                column.set("table", exp.to_identifier(owners[0]))
+
+
+def _names_of(source: exp.Expr | Scope, columns: Columns) -> set[str]:
+    """Names of the columns of what stands in FROM, in lower case."""
+    if isinstance(source, Scope):
+        items = source.expression.selects if isinstance(source.expression, exp.Query) else []
+        inner = [_names_of(each, columns) for each in source.sources.values()] if any(item.is_star for item in items) else []
+        return {item.alias_or_name.lower() for item in items}.union(*inner)
+    zone = source.args.get("db")
+    return {name.lower() for name in columns.get(f"{zone.name}.{source.name}", {})} if zone else set()
 
 
 def _no_column(text: str, column: exp.Column, columns: Columns) -> UsageError:

@@ -1,4 +1,4 @@
-"""The seam of `lake sql`: what any engine answers to a question in Athena's dialect."""
+"""The seam of `lake sql` and the API: what any engine answers to a question in Athena's dialect."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -42,24 +42,39 @@ class Answer:
     pinned: Mapping[str, str]
 
 
-class Engine(Protocol):
-    """Answers questions in Athena's dialect; one state of every table per question."""
+@dataclass(frozen=True)
+class Terms:
+    """How a question is to be answered beside its text: tables read at these snapshots, within so many seconds."""
 
-    def ask(self, text: str, parameters: Sequence[Parameter] = ()) -> Answer:
+    at: Mapping[str, int]
+    seconds: float | None = None
+
+
+#: Every table as it is now, however long it takes.
+FREELY = Terms({})
+
+
+class Engine(Protocol):
+    """Answers questions in Athena's dialect, for many threads at once; one state of every table per question."""
+
+    def ask(self, text: str, parameters: Sequence[Parameter] = (), terms: Terms = FREELY) -> Answer:
         """Answer of one SELECT whose `?` stand for `parameters`.
 
-        Raises UsageError that points at the word for a wrong question, LakeError for one that fails on the data, and
-        TemporaryError when a server does not answer.
+        Raises UsageError that points at the word for a wrong question, LakeError for one that fails on the data,
+        ExpiredError for a snapshot that is no longer kept, TimeLimitError, also while rows are read, when the time is
+        over, and TemporaryError when a server does not answer.
         """
 
 
-def open_engine(settings: Settings, name: str = "duckdb", catalog: Tables | None = None) -> Engine:
+def open_engine(settings: Settings, name: str = "duckdb", catalog: Tables | None = None, memory: str = "") -> Engine:
     """The engine of that name over the tables of a catalog, or of the one that the settings name.
 
+    With a `memory` such as `1GB` the engine is for a server: it takes no more, and uses it to be fast the next time.
     Raises UsageError for a name that is none.
     """
     if name not in ENGINES:
         raise UsageError(f"--engine: got {name!r}, expected {' or '.join(ENGINES)}")
-    from sql.duckdb_engine import open_duckdb
+    from sql.duckdb_engine import DuckDBEngine
+    from sql.duckdb_open import open_duckdb
 
-    return open_duckdb(settings, catalog or open_catalog(settings))
+    return DuckDBEngine(open_duckdb(settings, memory), catalog or open_catalog(settings), is_copying=bool(memory))

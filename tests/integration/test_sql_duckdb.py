@@ -12,9 +12,9 @@ from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.schema import Schema
 from pyiceberg.types import DateType, DecimalType, DoubleType, LongType, NestedField, StringType, TimestamptzType
 
-from lake.errors import LakeError, TemporaryError, UsageError
+from lake.errors import ExpiredError, LakeError, TemporaryError, UsageError
 from lake.settings import Settings, read_settings
-from sql.engine import ENGINES, Engine, open_engine
+from sql.engine import ENGINES, Engine, Terms, open_engine
 from tests.integration.conftest import Server, lake_of
 
 PRODUCTS = Schema(
@@ -150,6 +150,23 @@ def test_a_reader_keeps_the_state_that_was_current_when_it_asked(engine: Engine,
     assert answered(engine, "SELECT n FROM growing ORDER BY n") == [(7,), (8,), (9,)]
     table.refresh()
     table.overwrite(pa.table({"n": pa.array([1, 2], pa.int64())}))
+
+
+def test_a_table_is_read_at_an_earlier_snapshot_with_the_columns_that_it_had(engine: Engine, lake: Lake) -> None:
+    table = lake.catalog.load_table("refined.growing")
+    before = table.current_snapshot()
+    assert before
+    with table.update_schema() as update:
+        update.add_column("note", StringType())
+    table.append(pa.Table.from_pylist([{"n": 3, "note": "new"}], schema=table.schema().as_arrow()))
+    earlier = engine.ask("SELECT * FROM growing ORDER BY n", (), Terms({"refined.growing": before.snapshot_id}, 60))
+    assert ([column.name for column in earlier.columns], list(earlier.rows)) == (["n"], [(1,), (2,)])
+    assert answered(engine, "SELECT * FROM growing ORDER BY n") == [(1, None), (2, None), (3, "new")]
+
+
+def test_a_snapshot_that_is_not_kept_has_expired(engine: Engine) -> None:
+    with pytest.raises(ExpiredError, match="no longer kept"):
+        engine.ask("SELECT n FROM growing", (), Terms({"refined.growing": 5}))
 
 
 def test_describe_and_show_tables_read_no_data(engine: Engine) -> None:

@@ -117,6 +117,8 @@ WHOLE = [
     ),
     ("SELECT n FROM t ORDER BY n", [(-7,), (10,), (20,), (None,)]),
     ("SELECT n FROM t ORDER BY n DESC", [(20,), (10,), (-7,), (None,)]),
+    ("SELECT b, sum(n) AS n FROM t GROUP BY b HAVING sum(n) > 5 ORDER BY b", [(False, 20)]),
+    ("SELECT b, sum(n) AS n FROM (SELECT * FROM t) x GROUP BY b HAVING min(x.n) = -7 AND max(n) = 10", [(True, 3)]),
     ("SELECT max_by(s, i), max_by(s, n), min_by(s, i) FROM t", [(None, "Bb", "a")]),
     ("SELECT b, count(*) FROM t GROUP BY ROLLUP (b) ORDER BY 1, 2", [(False, 1), (True, 2), (None, 1), (None, 4)]),
     (
