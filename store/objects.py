@@ -157,11 +157,12 @@ class Objects:
                 for entry in page.get("Contents", ()):
                     yield ObjectInfo(entry["Key"].removeprefix(self.prefix), entry["Size"], entry["LastModified"])
 
-    def folders(self, prefix: str) -> Iterator[str]:
-        """The folders directly below a prefix, each ending with a slash."""
+    def folders(self, prefix: str, after: str = "") -> Iterator[str]:
+        """The folders directly below a prefix, each ending with a slash; `after` leaves out those before a name."""
+        start = {"StartAfter": f"{self.prefix}{prefix}{after}"} if after else {}
         with self._errors(prefix):
             pages = self._client.get_paginator("list_objects_v2").paginate(
-                Bucket=self.bucket, Prefix=self.prefix + prefix, Delimiter="/"
+                Bucket=self.bucket, Prefix=self.prefix + prefix, Delimiter="/", **start
             )
             for page in pages:
                 for entry in page.get("CommonPrefixes", ()):

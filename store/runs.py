@@ -2,11 +2,19 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from ulid import ULID
 
 from lake import paths
 from store.documents import Document, encoded, read_document
 from store.objects import Objects
+
+#: Letters of a run's id that hold its time.
+TIME_LETTERS = 10
+#: No run is older.
+FIRST_DAY = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 def write_record(objects: Objects, run_id: str, record: Document) -> None:
@@ -49,7 +57,20 @@ def table_records(objects: Objects, run_id: str) -> dict[str, Document]:
     return records
 
 
-def run_ids(objects: Objects) -> Iterator[str]:
-    """All runs, oldest first: their names sort by time."""
-    for folder in objects.folders(f"{paths.STATE}/runs/"):
+def run_ids(objects: Objects, since: datetime | None = None) -> Iterator[str]:
+    """All runs, or those that began since then, oldest first: their names sort by time."""
+    after = str(ULID.from_datetime(since))[:TIME_LETTERS] if since else ""
+    for folder in objects.folders(f"{paths.STATE}/runs/", after):
         yield folder.rstrip("/").rpartition("/")[2]
+
+
+def newest_run_ids(objects: Objects, count: int, before: str | None = None) -> list[str]:
+    """The newest runs, or the newest before one, newest first; only as much of the list is read as holds them."""
+    end = datetime.fromtimestamp(ULID.from_str(before).timestamp, UTC) if before else datetime.now(UTC)
+    window = timedelta(days=1)
+    while True:
+        since = end - window if end - window > FIRST_DAY else None
+        found = [run for run in run_ids(objects, since) if before is None or run < before]
+        if len(found) >= count or since is None:
+            return found[: -count - 1 : -1]
+        window *= 8
