@@ -34,9 +34,9 @@ def refuse_changes(source: Source, runs: Sequence[dict[str, Any]]) -> None:
     """
     changed = told(runs)
     if source.changes == "strict" and changed:
-        raise GateError(
-            f"{source.trusted}: {changed}; declare them, or choose another policy for `changes`; the table stays as it was"
-        )
+        consent = _consent(run["run"] for run in runs if told([run]))
+        policy = f"declare them, or choose another policy for `changes` ({consent})"
+        raise GateError(f"{source.trusted}: {changed}; {policy}; the table stays as it was")
 
 
 def told_rows(source: Source, counts: Sequence[dict[str, Any]], repeated: str) -> str:
@@ -65,9 +65,13 @@ def refuse_rows(source: Source, counts: Sequence[dict[str, Any]], repeated: str,
     parts = [f"{misfits:,} rows do not fit, such as {misfit()}"] if misfits else []
     parts += [words] if (words := told_rows(source, own, repeated)) else []
     if parts:
-        runs = " ".join(f"--accept {count['run']}" for count in own if count["misfits"] + count["keyless"] + count["repeated"])
-        consent = f"if that is right: `lake run --no-ingest {runs}`"
+        consent = _consent(count["run"] for count in own if count["misfits"] + count["keyless"] + count["repeated"])
         raise GateError(f"{source.trusted}: {'; '.join(parts)} ({consent}); the table stays as it was")
+
+
+def _consent(runs: Iterable[str]) -> str:
+    """How a person lets these very runs through."""
+    return f"if that is right: `lake run --no-ingest {' '.join(f'--accept {run}' for run in runs)}`"
 
 
 def evolved_by(source: Source, runs: Sequence[dict[str, Any]], before: Evolved) -> Evolved:

@@ -32,7 +32,9 @@ def test_a_new_field_is_told_and_stays_in_raw_by_default(lab: Lab) -> None:
 def test_a_strict_source_stops_at_a_new_field_and_at_a_value_that_does_not_fit(lab: Lab) -> None:
     start(lab, "stern", changes="strict")
     record = send(lab, "stern", {"id": 1, "price": "2", "colour": "red"})
+    (run,) = [run["run"] for run in lab.plan("stern")["tables"][0]["runs"]]
     assert (record["exit_code"], "fields nobody declared: colour" in record["reason"]) == (3, True)
+    assert f"(if that is right: `lake run --no-ingest --accept {run}`)" in record["reason"]
     record = send(lab, "stern", {"id": 1, "price": "dear"})
     assert record["exit_code"] == 3
     assert "1 rows do not fit, such as price: got dear, expected a number" in record["reason"]
