@@ -22,7 +22,7 @@ from store import raw
 from store.manifests import Manifest
 from store.objects import Objects
 from tests.integration.conftest import decoded_rows
-from tests.integration.databases import Database, insert, landed, newest, read, visit
+from tests.integration.databases import Database, insert, landed, newest, read, values, visit
 
 SWEPT = {"load": "merge", "key": ["id"], "columns": {"id": "bigint", "v": "string"}, "deletes": "key_sweep"}
 BY_VERSION = {**SWEPT, "cursor": {"column": "version"}}
@@ -139,6 +139,13 @@ def test_a_deleted_newest_row_is_no_cursor_gone_backwards_and_all_rows_are_read_
     assert (newest(objects), keys_of(objects)) == (["1", "3"], [("1",), ("3",)])
     assert pull.notes == ["cursor: got a largest version below that of the last run; all rows are read again"]
     assert head(objects).cursor == {"column": "version", "value": "10", "at": 1}
+
+
+def test_a_run_that_reads_all_rows_again_does_so_when_it_is_gone_on_with(database: Database, tmp_path: Path) -> None:
+    make(database, {1: 10, 2: 20, 3: 30})
+    source, seen = database.source(**BY_VERSION, chunk_rows=1), {"column": "version", "value": "100", "at": 1}
+    first, *_ = read(source, tmp_path, cursor=seen)
+    assert values(read(source, tmp_path, cursor=seen, resume=first.resume), "id") == [(2,), (3,)]
 
 
 def test_an_emptied_table_has_no_keys_and_is_read_from_the_start_when_it_is_filled_again(
