@@ -2,11 +2,9 @@
 
 import base64
 import json
-import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from ingest.fetch import Clock, Limits, Request, fetch
@@ -15,6 +13,7 @@ from lake.errors import SourceError
 from lake.references import public_url, resolved
 from lake.rest_auth import ApiKey, Auth, Basic, Bearer, ClientCredentials
 from lake.settings import Secret
+from store.scratch import scratch
 
 #: A token is renewed so long before it ends.
 EARLY_SECONDS = 30.0
@@ -108,8 +107,8 @@ class Tokens:
         shown = public_url(self._url)
         request = Request(self._source, self._url, shown, headers, form=sent)
         asked = self._clock.now()
-        with tempfile.TemporaryDirectory(prefix="embalse-") as folder:
-            path = Path(folder) / "token"
+        with scratch() as folder:
+            path = folder / "token"
             fetch(request, path, self._limits, self._transport, self._clock)
             self._token, seconds = _token_of(path.read_bytes(), f"{self._source}: {shown}")
         early = 0.0 if seconds is None else min(EARLY_SECONDS, seconds / 10)

@@ -3,7 +3,6 @@
 import glob
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from ingest.originals import Fetched, Validators
 from lake.errors import SourceError, TemporaryError, UsageError
 from lake.files_source import FilesSource
 from lake.references import public_url, resolved
+from store.scratch import scratch
 
 INDEX_BYTES = 20_000_000
 
@@ -74,8 +74,8 @@ class HttpReader:
 
     def _page(self, url: str) -> str:
         request = Request(self._source.name, url, public_url(url), self._headers, compressed=True)
-        with tempfile.TemporaryDirectory(prefix="embalse-") as folder:
-            path = Path(folder) / "index"
+        with scratch() as folder:
+            path = folder / "index"
             fetch(request, path, Limits(self._source.timeout_seconds, INDEX_BYTES), self._transport, self._clock)
             return path.read_text("utf-8", "replace")
 
@@ -98,8 +98,8 @@ class HttpReader:
 
     def start(self, file: FileAt, most: int) -> Iterator[bytes]:
         """The first bytes of the body; the rest is not waited for."""
-        with tempfile.TemporaryDirectory(prefix="embalse-") as folder:
-            path, limits = Path(folder) / "start", Limits(self._source.timeout_seconds, self._source.max_bytes)
+        with scratch() as folder:
+            path, limits = folder / "start", Limits(self._source.timeout_seconds, self._source.max_bytes)
             request = Request(self._source.name, file.url, file.shown, self._headers, compressed=False)
             fetch(request, path, limits, CuttingTransport(self._inner, most), self._clock)
             yield path.read_bytes()

@@ -24,6 +24,7 @@ from store import checkpoints, leases, raw
 from store.leases import Lease
 from store.manifests import Manifest
 from store.objects import Objects
+from store.scratch import scratch
 
 Progress = Callable[[str, str], None]
 #: More notes than these say nothing new to a person.
@@ -230,8 +231,8 @@ def _room() -> Iterator[Path]:
     Raises TemporaryError when its disk is full.
     """
     try:
-        with tempfile.TemporaryDirectory(prefix="embalse-") as folder:
-            yield Path(folder)
+        with scratch() as folder:
+            yield folder
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise

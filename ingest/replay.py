@@ -1,7 +1,6 @@
 """Decodes again from the originals, under the same run, after a declaration has changed."""
 
 import hashlib
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from store import leases, raw
 from store.leases import Lease
 from store.manifests import Decoded, Decoding, Manifest, Original
 from store.objects import Objects
+from store.scratch import scratch
 
 
 @dataclass(frozen=True)
@@ -94,10 +94,10 @@ def put_decoded(
 def _decoded_again(lease: Lease, source: Any, objects: Objects, manifest: Manifest) -> Decoding:
     run_folder = paths.raw_run(manifest.source, manifest.run)
     decoder = decoder_of(source, missing_is_null=True)
-    with tempfile.TemporaryDirectory(prefix="embalse-") as folder:
+    with scratch() as folder:
         files = []
         for number, original in enumerate(manifest.originals, 1):
-            path, target = Path(folder) / "original", Path(folder) / f"{number}.decoded"
+            path, target = folder / "original", folder / f"{number}.decoded"
             checked_copy(objects, original, path)
             place = Place(original.url, original.request, original.key, number, original.status)
             files.append(decode(source, decoder, path, place, target))

@@ -1,9 +1,8 @@
 """A first declaration for files behind an address, from a sample of one of them."""
 
 import re
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import yaml
 
@@ -14,6 +13,7 @@ from lake.columns import NAME
 from lake.files_source import DATE
 from lake.references import public_url
 from lake.settings import Settings
+from store.scratch import scratch
 
 
 def suggest(url: str, settings: Settings, name: str | None = None) -> str:
@@ -22,8 +22,8 @@ def suggest(url: str, settings: Settings, name: str | None = None) -> str:
     Raises UsageError, SourceError or TemporaryError when there is nothing to look at.
     """
     name = name or _name_of(url)
-    with tempfile.TemporaryDirectory(prefix="embalse-") as folder:
-        sample = sample_of(url, name, settings, Path(folder))
+    with scratch() as folder:
+        sample = sample_of(url, name, settings, folder)
     columns = _columns(sample)
     keys = [column for column, _, texts, found in columns if _may_be_key(texts, found)]
     shown = public_url(url) if url.lower().startswith("http") else url

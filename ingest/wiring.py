@@ -1,7 +1,5 @@
 """The one place that wires a source to its bot, and a request parameter to another source's rows."""
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -19,6 +17,7 @@ from lake.files_source import FilesSource
 from lake.rest_source import RestSource
 from store import raw
 from store.objects import Objects
+from store.scratch import scratch
 
 
 def bot_of(source: Any, sources: dict[str, Any], objects: Objects, hosts: Hosts | None = None) -> Bot:
@@ -48,9 +47,9 @@ def values_of(objects: Objects, source: Any, column: str, wanted_by: str) -> lis
     if head is None:
         raise LakeError(f"{wanted_by}: got no run of {source.name} yet, expected one; run `lake ingest {source.name}` first")
     found: set[str] = set()
-    with tempfile.TemporaryDirectory(prefix="embalse-") as folder:
+    with scratch() as folder:
         for part in ensure_decoded(source, objects, [head])[0].objects:
-            path = Path(folder) / "decoded.parquet"
+            path = folder / "decoded.parquet"
             objects.download(part.key, path)
             with pq.ParquetFile(path) as file:
                 for batch in file.iter_batches(columns=[column, "_faults"]):

@@ -1,9 +1,7 @@
 """Keeps what the gates found: rows of `meta.quality_results`, the last results of each table, and Data Docs."""
 
-import tempfile
 from contextlib import suppress
 from dataclasses import astuple
-from pathlib import Path
 
 from pyspark.sql import types as T
 
@@ -15,6 +13,7 @@ from jobs.tables import Tables
 from lake import paths
 from lake.errors import LockedError
 from store.leases import Lease, held
+from store.scratch import scratch
 
 TABLE = "meta.quality_results"
 QUALITY = T.StructType(
@@ -66,10 +65,10 @@ def _show(tables: Tables, gate: Gate) -> None:
     """Write the pages of all that was judged, with the last results of the tables that this job did not judge."""
     judged = {result.table_name for result in gate.results}
     earlier: list[list[Result]] = [found for table, found in last_results(tables.objects).items() if table not in judged]
-    with tempfile.TemporaryDirectory(prefix="embalse-docs-") as folder:
-        gate.write_docs(Path(folder), earlier)
+    with scratch() as folder:
+        gate.write_docs(folder, earlier)
         there = {info.key for info in tables.objects.list(f"{paths.quality_docs()}static/")}
-        for path in sorted(Path(folder).rglob("*")):
+        for path in sorted(folder.rglob("*")):
             key = f"{paths.quality_docs()}{path.relative_to(folder).as_posix()}"
             if path.is_file() and key not in there:
                 tables.objects.put_file(key, path)

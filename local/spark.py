@@ -2,7 +2,6 @@
 
 import json
 import os
-import tempfile
 from pathlib import Path
 
 from lake.settings import Settings
@@ -11,6 +10,7 @@ from local.debian import java_home, java_version
 from local.jars import SUMS, locked_jars
 from local.steps import StepFailed, command
 from local.venv import SITE
+from store.scratch import scratch
 
 ARCHIVE = VENV / "spark.jsa"
 STAMP = VENV / ".embalse" / "spark-archive"
@@ -82,12 +82,12 @@ def make_archive(settings: Settings) -> None:
     Raises StepFailed with the tail of the run's output.
     """
     ARCHIVE.unlink(missing_ok=True)
-    with tempfile.TemporaryDirectory(prefix="embalse-training-") as folder:
+    with scratch() as folder:
         part = ARCHIVE.with_suffix(f".{os.getpid()}.part")
         options = _options(settings, [*JVM_OPTIONS, f"-XX:ArchiveClassesAtExit={part}"])
         environ = spark_environment(settings) | {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none"}
         words: list[str | Path] = [spark_submit(), "--master", "local[2]", *options, TRAINING, folder]
-        command(words, "make setup", environ, cwd=Path(folder))
+        command(words, "make setup", environ, cwd=folder)
         if not part.exists():
             raise StepFailed("spark-archive: Java wrote no archive, expected .venv/spark.jsa\nnext: make setup")
         os.replace(part, ARCHIVE)

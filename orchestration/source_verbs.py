@@ -1,8 +1,6 @@
 """`lake source list / show / check`: what is declared, and what would become of what a source sends now."""
 
 import argparse
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lake.errors import UsageError
@@ -10,6 +8,7 @@ from lake.settings import Settings
 from lake.sources import chosen, load_sources
 from orchestration.printing import print_json, print_rows
 from orchestration.progress import Progress
+from store.scratch import scratch
 
 if TYPE_CHECKING:
     from orchestration.cli import World
@@ -73,8 +72,8 @@ def _check(settings: Settings, given: Given, sources: dict[str, Any], world: "Wo
     def told(event: Event) -> None:
         rows.append(event) if event["event"] == "row" else tell(event)
 
-    with tempfile.TemporaryDirectory(prefix="embalse-check-") as folder:
-        found = sample(given.what, sources, objects, Path(folder))
+    with scratch() as folder:
+        found = sample(given.what, sources, objects, folder)
         order = {"source": source.model_dump(mode="json", by_alias=True), "sample": str(found.path), "rows": SHOWN}
         code = act(settings, objects, "check", order, world.place, told, is_recorded=False)
     if given.json:

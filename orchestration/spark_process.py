@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 from lake.arguments import job_arguments
 from lake.errors import LakeError, TemporaryError
 from lake.settings import Settings
+from store.scratch import scratch
 
 Event = dict[str, Any]
 
@@ -27,6 +28,11 @@ class Place:
     options: list[str]
     environment: dict[str, str]
     package: Path
+
+    def within(self, room: Path) -> dict[str, str]:
+        """The environment of a job whose temporary files all go into this folder, and so with it."""
+        java = f"{self.environment.get('JDK_JAVA_OPTIONS', '')} -Djava.io.tmpdir={room}".strip()
+        return {**self.environment, "TMPDIR": str(room), "JDK_JAVA_OPTIONS": java}
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,8 @@ def run_job(settings: Settings, place: Place, run_id: str, action: str, told: Ca
     log = settings.local / "logs" / f"job-{run_id}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     said, failure = False, ""
-    with log.open("ab") as errors, _started(submit_command(settings, place, run_id, action), place, errors) as process:
+    command = submit_command(settings, place, run_id, action)
+    with scratch() as room, log.open("ab") as errors, _started(command, place.within(room), errors) as process:
         for event in _events(process, errors):
             said = said or event["event"] == "failed" or event.get("state") in ("failed", "blocked")
             failure = event["error"] if event["event"] == "failed" else failure
@@ -92,11 +99,11 @@ def _bound_to_us() -> list[str]:
 
 
 @contextmanager
-def _started(command: list[str], place: Place, errors: BinaryIO) -> Iterator[subprocess.Popen[bytes]]:
+def _started(command: list[str], environment: dict[str, str], errors: BinaryIO) -> Iterator[subprocess.Popen[bytes]]:
     """The job's process, in a group of its own that ends with this process, however that ends."""
     process = subprocess.Popen(
         command,
-        env=place.environment,
+        env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=errors,

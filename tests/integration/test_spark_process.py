@@ -1,6 +1,7 @@
 """How a job's end is told: a failure with its last words, a death by its signal, and nobody left behind."""
 
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -58,3 +59,18 @@ def test_what_outlives_its_jvm_is_ended(tmp_path: Path, monkeypatch: pytest.Monk
     child = "subprocess.Popen(['sleep', '86399.5'], stdout=subprocess.DEVNULL); "
     job(tmp_path, monkeypatch, BEFORE + child + "os.kill(os.getpid(), signal.SIGKILL)")
     assert wait_until(lambda: "sleep 86399.5" not in command_lines(), 10)
+
+
+def test_the_temporary_files_of_a_job_go_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    program = (
+        BEFORE
+        + """
+import json, tempfile
+print(json.dumps({"event": "made", "name": tempfile.mkstemp()[1], "java": os.environ["JDK_JAVA_OPTIONS"]}), flush=True)
+os.kill(os.getpid(), signal.SIGKILL)"""
+    )
+    _, (_, made, _) = job(tmp_path, monkeypatch, program)
+    room = Path(made["name"]).parent
+    assert (room.parent, made["java"]) == (tmp_path, f"-Djava.io.tmpdir={room}")
+    assert not room.exists()
