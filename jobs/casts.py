@@ -15,6 +15,8 @@ ISO_LOCAL = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]
 ISO_INSTANT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6}0*)?)?(Z|[+-][0-9]{2}:?[0-9]{2})$"
 #: How far clocks are moved anywhere in the IANA database since 1970, in minutes.
 CLOCK_CHANGES = (30, 60, 120)
+#: Where clocks show the same distance from UTC so long before and after, none was moved in between.
+AROUND = "interval 2 days"
 
 
 @dataclass(frozen=True)
@@ -159,12 +161,20 @@ def _epoch(text: Expr, unit: str) -> Cast:
 def _zoned(text: Expr, wall: Expr, column: Column, expected: str) -> Cast:
     """The instant at which clocks of the zone showed `wall` (a UTC timestamp that holds the local reading)."""
     zone = column.zone or "UTC"
+    if zone == "UTC":
+        return _judged(text, wall, (wall.isNull(), expected))
     guess = F.to_utc_timestamp(wall, zone)
+    is_near = _offset(guess - F.expr(AROUND), zone) != _offset(guess + F.expr(AROUND), zone)
     shifted = [guess + F.expr(f"interval {sign}{minutes} minutes") for minutes in CLOCK_CHANGES for sign in ("", "-")]
     fits = [F.when(F.from_utc_timestamp(moment, zone) == wall, moment) for moment in [guess, *shifted]]
     earliest, latest = F.least(*fits), F.greatest(*fits)
-    value = latest if column.on_overlap == "later" else earliest
-    faults = [(wall.isNull(), expected), (earliest.isNull(), f"clocks in {zone} never showed this time")]
+    value = F.when(is_near, latest if column.on_overlap == "later" else earliest).otherwise(guess)
+    faults = [(wall.isNull(), expected), (is_near & earliest.isNull(), f"clocks in {zone} never showed this time")]
     if column.on_overlap == "fault":
-        faults.append((earliest != latest, f"clocks in {zone} showed this time twice; declare on_overlap"))
+        faults.append((is_near & (earliest != latest), f"clocks in {zone} showed this time twice; declare on_overlap"))
     return _judged(text, value, *faults)
+
+
+def _offset(moment: Expr, zone: str) -> Expr:
+    """Microseconds by which clocks of the zone are ahead of UTC."""
+    return F.unix_micros(F.from_utc_timestamp(moment, zone)) - F.unix_micros(moment)
