@@ -1,7 +1,6 @@
-"""The verbs that only look at tables: `tables` and `sql`."""
+"""The verb that only looks at tables: `tables`."""
 
 import argparse
-import sys
 from typing import TYPE_CHECKING, Any
 
 from lake.errors import UsageError
@@ -12,17 +11,6 @@ if TYPE_CHECKING:
     from orchestration.cli import World
 
 Given = argparse.Namespace
-
-
-def sql(settings: Settings, given: Given, world: "World") -> int:
-    """Answer one SELECT."""
-    from sql.engine import open_engine
-    from sql.output import write_answer
-
-    text = sys.stdin.read() if given.query == "-" else given.query
-    answer = open_engine(settings, given.engine).ask(text)
-    write_answer(answer, given.format or ("json" if given.json else "table"), sys.stdout)
-    return 0
 
 
 def tables(settings: Settings, given: Given, world: "World") -> int:

@@ -67,9 +67,11 @@ def _run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fail-on-empty", action="store_true", help="exit with 4 when nothing was new")
 
 
-@verb("sql", "views:sql", "one SELECT in Athena's dialect")
+@verb("sql", "sql_verb:sql", "one SELECT in Athena's dialect")
 def _sql(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("query", help="the query; - reads it from standard input")
+    parser.add_argument("text", nargs="?", metavar="QUERY", help="the query; - reads it from standard input")
+    parser.add_argument("--query", metavar="NAME", help="a named query of sql/queries/ instead")
+    parser.add_argument("--param", action="append", default=[], metavar="NAME=VALUE", help="a parameter of the named query")
     parser.add_argument("--format", choices=["table", "csv", "json"], default=None, help="table unless --json")
     parser.add_argument("--engine", default="duckdb", help="duckdb (athena comes later)")
 

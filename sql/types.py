@@ -1,6 +1,7 @@
 """Types of an answer as Trino spells them, from DuckDB's spelling."""
 
 import re
+from typing import Any
 
 #: HUGEINT is what DuckDB sums bigints into; Trino's sum is a bigint, and `sql.duckdb_engine` checks that the value is one.
 SPELLED = {
@@ -18,6 +19,7 @@ SPELLED = {
     "NULL": "unknown",
 }
 WITH_ZONE = "TIMESTAMP WITH TIME ZONE"
+INSTANT = "timestamp(6) with time zone"
 INTEGERS = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"})
 FLOATS = frozenset({"FLOAT", "DOUBLE"})
 _DECIMAL = re.compile(r"DECIMAL\((\d+),\s*(\d+)\)")
@@ -34,6 +36,35 @@ def trino_type(duckdb_type: str) -> str:
         fields = (re.fullmatch(r'("(?:[^"]|"")*"|\S+) (.*)', part, re.DOTALL) for part in parts)
         return f"row({', '.join(f'{field[1]} {trino_type(field[2])}' for field in fields if field)})"
     return SPELLED.get(duckdb_type, duckdb_type.lower().replace(", ", ","))
+
+
+#: Types of declarations and of Iceberg's metadata that Trino calls otherwise.
+_DECLARED = {
+    "string": "varchar",
+    "int": "integer",
+    "long": "bigint",
+    "float": "real",
+    "timestamp": INSTANT,
+    "timestamptz": INSTANT,
+    "binary": "varbinary",
+}
+
+
+def declared_type(type_: str) -> str:
+    """Trino's name of a type as declarations write it; a timestamp is an instant there."""
+    return _DECLARED.get(type_, type_)
+
+
+def iceberg_type(type_: Any) -> str:
+    """Trino's name of a type in Iceberg's metadata."""
+    if isinstance(type_, str):
+        return "timestamp(6)" if type_ == "timestamp" else _DECLARED.get(type_, type_.replace(", ", ","))
+    if type_["type"] == "struct":
+        fields = (f"{field['name']} {iceberg_type(field['type'])}" for field in type_["fields"])
+        return f"row({', '.join(fields)})"
+    if type_["type"] == "list":
+        return f"array({iceberg_type(type_['element'])})"
+    return f"map({iceberg_type(type_['key'])}, {iceberg_type(type_['value'])})"
 
 
 def decimal_of(duckdb_type: str) -> tuple[int, int] | None:
