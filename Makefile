@@ -40,7 +40,10 @@ docs: setup ## write the generated references again
 	@$(PYTHON) -m orchestration.reference
 
 bench: setup ## how long the usual commands take
-	@$(PYTHON) -m pytest tests/e2e -m bench -s --ignore tests/e2e/test_bench_extract.py $(ARGS)
+	@$(PYTHON) -m pytest tests/e2e/test_bench.py -m bench -s $(ARGS)
+
+bench-api: setup ## how long answers over HTTP take, from a table of a third of a million rows
+	@$(PYTHON) -m pytest tests/e2e/test_bench_api.py -m bench -s $(ARGS)
 
 bench-extract: setup ## how fast a large table is read, beside other engines (installs them apart)
 	@$(PYTHON) -m pytest tests/e2e/test_bench_extract.py -m bench -s $(ARGS)
@@ -55,4 +58,4 @@ lock: setup ## pin requirements.in again, hashes and all
 	@.venv/bin/uv pip compile --quiet --python-version 3.11 --generate-hashes --custom-compile-command "make lock" \
 	  requirements.in -o requirements.txt > /dev/null
 
-.PHONY: help setup local-run test up down reset check docs bench bench-extract soak zip lock
+.PHONY: help setup local-run test up down reset check docs bench bench-api bench-extract soak zip lock

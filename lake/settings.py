@@ -1,12 +1,14 @@
 """The only module that reads the environment: every setting of the lake, its default and what it means."""
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from lake.errors import UsageError
 
+MEMORY = re.compile(r"[1-9]\d*(MB|GB|MiB|GiB)")
 HOME = Path(__file__).resolve().parent.parent
 
 #: name -> (default, meaning). The reference in docs/reference/settings.md is generated from this table.
@@ -35,6 +37,15 @@ SETTINGS: dict[str, tuple[str, str]] = {
         "",
         "private file of `export NAME='value'` lines, for what cron should find; the environment wins",
     ),
+    "LAKE_API_KEYS": (
+        "",
+        "who may ask `lake serve`: `NAME=sha256:HEX` (or `${file:PATH}`, `${env:NAME}`), separated by commas; empty: all, on loopback",
+    ),
+    "LAKE_API_TIMEOUT_SECONDS": ("10", "how long `lake serve` works on one question before it gives it up"),
+    "LAKE_API_MAX_ROWS": ("10000", "most rows in one answer of `lake serve`"),
+    "LAKE_API_MAX_BYTES": ("5000000", "most bytes of one answer of `lake serve`, before it is packed"),
+    "LAKE_API_CONCURRENCY": ("4", "how many questions `lake serve` works on at once; four times as many may wait"),
+    "LAKE_API_MEMORY": ("1GB", "memory of the SQL engine of `lake serve`, kept files of tables included"),
     "LAKE_CRASH_AT": ("", "tests only: `N:before` or `N:after` kills the process at its N-th effect"),
     "LAKE_CRASH_LOG": ("", "tests only: file that receives one line per effect"),
     "LAKE_LOG": ("warning", "level of the log on stderr: debug, info, warning or error"),
@@ -61,6 +72,18 @@ class Secret(str):
 
 
 @dataclass(frozen=True)
+class ApiSettings:
+    """Who may ask over HTTP, and how much."""
+
+    keys: Secret = field(repr=False)
+    timeout_seconds: float
+    max_rows: int
+    max_bytes: int
+    concurrency: int
+    memory: str
+
+
+@dataclass(frozen=True)
 class Settings:
     """All settings of one process, read once at its entry point and passed down."""
 
@@ -80,6 +103,7 @@ class Settings:
     keep_publishes: int
     keep_snapshots_hours: float
     keep_records_days: float
+    api: ApiSettings
     crash_at: str
     crash_log: str
     log_level: str
@@ -190,12 +214,28 @@ def read_settings(environ: Mapping[str, str] | None = None, overrides: Mapping[s
         keep_publishes=int(_number("LAKE_KEEP_PUBLISHES", get("LAKE_KEEP_PUBLISHES"), "publishes, from 1 on")),
         keep_snapshots_hours=_number("LAKE_KEEP_SNAPSHOTS_HOURS", get("LAKE_KEEP_SNAPSHOTS_HOURS"), "hours above 0"),
         keep_records_days=_number("LAKE_KEEP_RECORDS_DAYS", get("LAKE_KEEP_RECORDS_DAYS"), "days above 0"),
+        api=_api(get),
         crash_at=get("LAKE_CRASH_AT"),
         crash_log=get("LAKE_CRASH_LOG"),
         log_level=get("LAKE_LOG"),
         announce=Secret(get("LAKE_ANNOUNCE")),
         environment_file=_environment_file(environ, home),
         environment=values,
+    )
+
+
+def _api(get: Callable[[str], str]) -> ApiSettings:
+    """The settings of the HTTP API."""
+    memory = get("LAKE_API_MEMORY").replace(" ", "")
+    if not MEMORY.fullmatch(memory):
+        raise UsageError(f"LAKE_API_MEMORY: got {memory!r}, expected a size such as 512MB or 2GB")
+    return ApiSettings(
+        keys=Secret(get("LAKE_API_KEYS")),
+        timeout_seconds=_number("LAKE_API_TIMEOUT_SECONDS", get("LAKE_API_TIMEOUT_SECONDS")),
+        max_rows=_count("LAKE_API_MAX_ROWS", get("LAKE_API_MAX_ROWS")),
+        max_bytes=_count("LAKE_API_MAX_BYTES", get("LAKE_API_MAX_BYTES")),
+        concurrency=_count("LAKE_API_CONCURRENCY", get("LAKE_API_CONCURRENCY")),
+        memory=memory,
     )
 
 
@@ -221,3 +261,13 @@ def _number(name: str, value: str, what: str = "seconds above 0") -> float:
     if not 0 < number < float("inf"):
         raise UsageError(f"{name}: got {value!r}, expected a number of {what}")
     return number
+
+
+def _count(name: str, value: str) -> int:
+    """A number of things.
+
+    Raises UsageError when it is none.
+    """
+    if not value.isascii() or not value.isdigit() or int(value) < 1:
+        raise UsageError(f"{name}: got {value!r}, expected a whole number above 0")
+    return int(value)

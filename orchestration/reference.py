@@ -1,10 +1,9 @@
-"""Writes docs/reference/ from the code itself: settings, declarations, verbs, tables, and JSON Schemas for editors."""
+"""Writes docs/reference/ from the code itself: settings, declarations, verbs, tables, the API, and JSON Schemas for editors."""
 
 import argparse
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -22,12 +21,12 @@ from lake.settings import HOME, SETTINGS
 from lake.source import Source
 from lake.sources import load_sources
 from lake.tables import Partition, Refined, Table, TableColumn, load_refined
+from orchestration import markdown as md
+from orchestration.api_reference import api_page
 from orchestration.editor_schemas import source_schema, table_schema
 from orchestration.words import parser
 
 FOLDER = HOME / "docs" / "reference"
-COMMAND = ".venv/bin/python -m orchestration.reference"
-WRITTEN = f"Written from the code by `{COMMAND}`.\n"
 CHECKS = (columns.Between, columns.OneOf, columns.Matches, columns.Expression)
 EXPECTATIONS = (
     expectations.RowCount,
@@ -51,6 +50,7 @@ def references() -> dict[str, str]:
         "declarations.md": declarations_page(),
         "verbs.md": verbs_page(),
         "tables.md": tables_page(),
+        "api.md": api_page(),
         "source.schema.json": _json(source_schema()),
         "table.schema.json": _json(table_schema()),
     }
@@ -59,11 +59,11 @@ def references() -> dict[str, str]:
 def settings_page() -> str:
     """Every environment variable the lake reads."""
     rows = [
-        (f"`{name}`", _code(default) if default and " " not in default else default, meaning)
+        (f"`{name}`", md.code(default) if default and " " not in default else default, meaning)
         for name, (default, meaning) in SETTINGS.items()
     ]
     text = "Environment variables. They win over `.lake/env`, which `lake up` writes. Relative paths start at `LAKE_HOME`.\n"
-    return _page("Settings", text, _table(("setting", "default", "meaning"), rows))
+    return md.page("Settings", text, md.table(("setting", "default", "meaning"), rows))
 
 
 def verbs_page() -> str:
@@ -74,9 +74,9 @@ def verbs_page() -> str:
     codes = {code: (name, meaning) for name, code, meaning in _error_codes()}
     rows = [(0, "", "done")] + [(code, f"`{name}`", meaning) for code, (name, meaning) in sorted(codes.items())]
     rows += [(130, "", "stopped by Ctrl-C"), (143, "", "stopped by SIGTERM")]
-    exits = "## Exit codes\n\n" + _table(("code", "error", "meaning"), rows)
+    exits = "## Exit codes\n\n" + md.table(("code", "error", "meaning"), rows)
     text = "`lake VERB`. Results go to stdout, progress and the log to stderr; `--json` prints the result for programs.\n"
-    return _page("Verbs", text, helps, exits)
+    return md.page("Verbs", text, helps, exits)
 
 
 #: Part of a declaration that has several forms -> a word that only its forms are chosen by.
@@ -110,7 +110,7 @@ def declarations_page() -> str:
         "`${env:NAME}`, `${env:NAME:-default}` and `${file:PATH}` where a key says so. For editors:\n"
         "[source.schema.json](source.schema.json) and [table.schema.json](table.schema.json).\n"
     )
-    return _page(
+    return md.page(
         "Declarations",
         text,
         *(_section(2, *section) for section in sections),
@@ -128,8 +128,8 @@ def declarations_page() -> str:
 def tables_page() -> str:
     """Every trusted and refined table of this lake."""
     sources, refined = load_sources(HOME / "ingest" / "sources"), load_refined(files("jobs") / "refined")
-    rows = [(f"[`{s.trusted}`](#{_anchor(s.trusted)})", s.description) for s in sources.values()]
-    rows += [(f"[`{t.table}`](#{_anchor(t.table)})", t.contract.description) for t in refined.values()]
+    rows = [(f"[`{s.trusted}`](#{md.anchor(s.trusted)})", s.description) for s in sources.values()]
+    rows += [(f"[`{t.table}`](#{md.anchor(t.table)})", t.contract.description) for t in refined.values()]
     lineage = (
         "Every trusted table also has `_run_id` and `_ingested_at` (the raw run and when it was made), `_raw_key` and\n"
         "`_raw_row` (the original and the place in it). A source's rejected rows are in `quarantine.<source>`:\n"
@@ -137,21 +137,21 @@ def tables_page() -> str:
         "without PII) and `quarantined_at`. `meta.quality_results` has one row per judged expectation.\n"
     )
     parts = [_trusted(source) for source in sources.values()] + [_refined(table, sources) for table in refined.values()]
-    return _page("Tables", lineage, _table(("table", "holds"), rows), *parts)
+    return md.page("Tables", lineage, md.table(("table", "holds"), rows), *parts)
 
 
 def _trusted(source: Any) -> str:
     """The section of a source's trusted table."""
     asked = f"table `{source.table}` of `{source.url}`" if isinstance(source, DatabaseSource) else f"`{source.url}`"
     schedule = f", on `{source.schedule}`" if source.schedule else ""
-    facts = [f"From {asked} ({source.kind}), load {source.load}{schedule}. Key: {_names(source.key)}."]
+    facts = [f"From {asked} ({source.kind}), load {source.load}{schedule}. Key: {md.names(source.key)}."]
     hidden = [name for name, column in source.columns.items() if column.pii]
-    facts += [f"Stays in raw, because it identifies a person: {_names(hidden)}."] if hidden else []
+    facts += [f"Stays in raw, because it identifies a person: {md.names(hidden)}."] if hidden else []
     rows = [
-        (f"`{name}`", column.type, "yes" if column.required else "", _code(column.from_ or name), column.description or "")
+        (f"`{name}`", column.type, "yes" if column.required else "", md.code(column.from_ or name), column.description or "")
         for name, column in source.published.items()
     ]
-    parts = [source.description, *facts, _table(("column", "type", "required", "from", "meaning"), rows)]
+    parts = [source.description, *facts, md.table(("column", "type", "required", "from", "meaning"), rows)]
     return _described(source.trusted, parts, source.checks, source.expectations)
 
 
@@ -159,28 +159,28 @@ def _refined(table: Refined, sources: dict[str, Any]) -> str:
     """The section of a refined table."""
     inputs = [sources[name].trusted if name in sources else f"refined.{name}" for name in table.inputs]
     rows = [(f"`{name}`", column.type, column.description or "") for name, column in table.contract.columns.items()]
-    parts = [table.contract.description, f"From {_names(inputs)}. Key: {_names(table.contract.key)}."]
-    parts.append(_table(("column", "type", "meaning"), rows))
+    parts = [table.contract.description, f"From {md.names(inputs)}. Key: {md.names(table.contract.key)}."]
+    parts.append(md.table(("column", "type", "meaning"), rows))
     return _described(table.table, parts, [], table.contract.expectations)
 
 
 def _described(name: str, parts: list[str], checks: list[Any], expected: list[Any]) -> str:
     rules = [(check.rule, _arguments(check), f"each row: {check.on_fail}") for check in checks]
     rules += [(each.rule, _arguments(each), "whole table: halt") for each in expected]
-    listed = [_table(("check", "of", "when it fails"), rules)] if rules else []
+    listed = [md.table(("check", "of", "when it fails"), rules)] if rules else []
     return f"## {name}\n\n" + "\n\n".join(part.rstrip("\n") for part in [*parts, *listed]) + "\n"
 
 
 def _arguments(rule: BaseModel) -> str:
     given = rule.model_dump(exclude={"rule", "on_fail"}, exclude_none=True, exclude_defaults=True)
     return ", ".join(
-        f"{key} {_code(', '.join(map(str, value)) if isinstance(value, list) else value)}" for key, value in given.items()
+        f"{key} {md.code(', '.join(map(str, value)) if isinstance(value, list) else value)}" for key, value in given.items()
     )
 
 
 def _section(level: int, title: str, model: type[BaseModel], fields: Iterable[Sequence[object]]) -> str:
     words = " ".join((model.__doc__ or "").split())
-    return f"{'#' * level} {title}\n\n{words}\n\n" + _table(("key", "type", "default", "meaning"), fields)
+    return f"{'#' * level} {title}\n\n{words}\n\n" + md.table(("key", "type", "default", "meaning"), fields)
 
 
 def _fields(model: type[BaseModel]) -> list[Field]:
@@ -200,7 +200,7 @@ def _without(model: type[BaseModel], names: Iterable[str]) -> list[Field]:
 
 def _default(field: Schema) -> str:
     default = field.get("default")
-    return "" if default in (None, [], {}) else _code(json.dumps(default) if isinstance(default, list) else default)
+    return "" if default in (None, [], {}) else md.code(json.dumps(default) if isinstance(default, list) else default)
 
 
 def _type(field: Schema) -> str:
@@ -208,7 +208,7 @@ def _type(field: Schema) -> str:
     if "$ref" in field:
         name = field["$ref"].rpartition("/")[2]
         heading = {"TableColumn": "Table column", "Each": "for_each", "Records": "records"}.get(name, name)
-        return f"[{heading}](#{_anchor(heading)})"
+        return f"[{heading}](#{md.anchor(heading)})"
     if "oneOf" in field:
         words = field["discriminator"]["mapping"]
         kind = next(kind for kind, word in UNIONS.items() if word in words)
@@ -244,34 +244,6 @@ def _help(below: argparse.ArgumentParser) -> str:
     return below.format_help()
 
 
-def _anchor(heading: str) -> str:
-    """The fragment by which a heading is linked."""
-    kept = (letter for letter in heading.lower() if letter.isalnum() or letter in " -_")
-    return "".join(kept).replace(" ", "-")
-
-
-def _names(names: Iterable[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names) or "none"
-
-
-def _code(value: object) -> str:
-    """The value as it is written in YAML."""
-    if isinstance(value, bool):
-        return f"`{str(value).lower()}`"
-    if isinstance(value, float):
-        return f"`{Decimal(repr(value)):f}`"
-    return f"`{value:_}`" if isinstance(value, int) else f"`{value}`"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    cells = [head, ["---"] * len(head), *rows]
-    return "".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |\n" for row in cells)
-
-
-def _page(title: str, *parts: str) -> str:
-    return "\n".join([f"# {title}\n", WRITTEN, *parts])
-
-
 def _json(schema: Schema) -> str:
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
@@ -291,7 +263,7 @@ def main(arguments: Sequence[str] | None = None, folder: Path = FOLDER) -> int:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
     for name in differing:
-        print(f"docs/reference/{name}: {f'differs; run `{COMMAND}`' if is_check else 'written'}")
+        print(f"docs/reference/{name}: {f'differs; run `{md.COMMAND}`' if is_check else 'written'}")
     return 1 if is_check and differing else 0
 
 

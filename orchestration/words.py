@@ -67,6 +67,13 @@ def _run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fail-on-empty", action="store_true", help="exit with 4 when nothing was new")
 
 
+@verb("serve", "serve_verb:serve", "tables, named queries and runs over HTTP")
+def _serve(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; any but loopback needs LAKE_API_KEYS")
+    parser.add_argument("--port", type=int, default=8480, help="port to listen on; 0 takes any that is free")
+    parser.add_argument("--new-key", metavar="NAME", help="print a new key and its entry for LAKE_API_KEYS, and end")
+
+
 @verb("sql", "sql_verb:sql", "one SELECT in Athena's dialect")
 def _sql(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("text", nargs="?", metavar="QUERY", help="the query; - reads it from standard input")

@@ -8,7 +8,7 @@ import pytest
 from lake.settings import HOME
 
 pytestmark = pytest.mark.guard
-ROOMS = ("lake", "store", "ingest", "jobs", "sql", "orchestration", "emr", "local")
+ROOMS = ("lake", "store", "ingest", "jobs", "sql", "api", "orchestration", "emr", "local")
 MODULES = sorted(path for room in ROOMS for path in (HOME / room).rglob("*.py"))
 
 
