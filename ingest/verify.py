@@ -11,7 +11,7 @@ from lake import paths
 from lake.errors import CorruptionError
 from store import leases, raw
 from store.documents import decoded, read_document
-from store.manifests import Decoding, Manifest, Object
+from store.manifests import Decoding, Link, Manifest, Object
 from store.objects import Objects
 
 Kind = Literal["missing", "changed", "foreign", "orphan", "damaged", "chain"]
@@ -45,6 +45,9 @@ class _Zone:
     source: str
     keys: dict[str, int] = field(default_factory=dict)
     manifests: list[Manifest] = field(default_factory=list)
+    first: Link | None = None
+    """Where the chain begins, once retention removed runs."""
+    retired: set[str] = field(default_factory=set)
     tombs: set[str] = field(default_factory=set)
     opened: set[str] = field(default_factory=set)
     expected: dict[str, tuple[int, str]] = field(default_factory=dict)
@@ -113,23 +116,36 @@ def _listed(objects: Objects, source: str) -> _Zone:
     state = read_document(objects, paths.source_state(source)) or {}
     zone = _Zone(source, opened={paths.raw_run(source, run) for run in state.get("open", ())})
     zone.keys = {info.key: info.bytes for info in objects.list(paths.raw_source(source))}
-    for key in [key for key in zone.keys if key.endswith(f"/{paths.MANIFEST}")]:
-        folder = key.removesuffix(paths.MANIFEST)
+    begins = raw.beginning(objects, source)
+    zone.first = begins.first if begins else None
+    zone.keys.pop(paths.raw_beginning(source), None)
+    manifests = [key for key in zone.keys if key.endswith(f"/{paths.MANIFEST}")]
+    for key in sorted(manifests, key=lambda key: "/decoded/" in key):  # runs first: a decoding belongs to one
         try:
-            if "/decoded/" in key:
-                _expect_decoding(zone, Decoding.model_validate(_document(objects, key)))
-            elif _document(objects, key).get("state") == "abandoned":
-                zone.tombs.add(folder)
-            else:
-                manifest = Manifest.model_validate(_document(objects, key))
-                zone.manifests.append(manifest)
-                stored: list[Object] = [*manifest.originals, *([manifest.keys] if manifest.keys else [])]
-                zone.expected.update({part.key: (part.bytes, part.sha256) for part in stored})
-                _expect_decoding(zone, manifest.first_decoding)
+            _expect(objects, zone, key)
         except (CorruptionError, ValueError):
             zone.problem("damaged", key, "got no manifest of this lake, expected one")
     zone.manifests.sort(key=lambda manifest: manifest.seq)
     return zone
+
+
+def _expect(objects: Objects, zone: _Zone, key: str) -> None:
+    """What ought to be there by this manifest: nothing, of a run that was given up or that retention is removing."""
+    document, folder = _document(objects, key), key.removesuffix(paths.MANIFEST)
+    if "/decoded/" in key:
+        if folder.partition("decoded/")[0] not in zone.retired:
+            _expect_decoding(zone, Decoding.model_validate(document))
+    elif document.get("state") == "abandoned":
+        zone.tombs.add(folder)
+    else:
+        manifest = Manifest.model_validate(document)
+        if zone.first and manifest.seq < zone.first.seq:
+            zone.retired.add(folder)
+            return
+        zone.manifests.append(manifest)
+        stored: list[Object] = [*manifest.originals, *([manifest.keys] if manifest.keys else [])]
+        zone.expected.update({part.key: (part.bytes, part.sha256) for part in stored})
+        _expect_decoding(zone, manifest.first_decoding)
 
 
 def _document(objects: Objects, key: str) -> dict[str, Any]:
@@ -141,10 +157,15 @@ def _expect_decoding(zone: _Zone, decoding: Decoding) -> None:
 
 
 def _check_chain(objects: Objects, zone: _Zone) -> None:
-    """Every run names the one before it, the numbers have no gap, and the newest is the source's head."""
+    """Every run names the one before it, the numbers have no gap from the beginning on, and the newest is the source's head."""
     before: Manifest | None = None
+    if zone.first and (not zone.manifests or zone.manifests[0].link != zone.first):
+        zone.problem("chain", zone.first.manifest, f"run {zone.first.seq} ({zone.first.run}), where the chain begins, is gone")
     for manifest in zone.manifests:
         link, wanted = manifest.previous, before.link if before else None
+        if zone.first and manifest.link == zone.first:
+            before = manifest
+            continue
         if link != wanted or manifest.seq != (before.seq + 1 if before else 1):
             came = f"run {link.seq} ({link.run})" if link else "no run"
             expected = f"run {wanted.seq} ({wanted.run})" if wanted else "none"
@@ -179,7 +200,9 @@ def _check_place(zone: _Zone, key: str) -> None:
         return
     decoding = f"{key.rpartition('/')[0]}/{paths.MANIFEST}"
     is_visible = any(paths.raw_run(manifest.source, manifest.run) == run_folder for manifest in zone.manifests)
-    if run_folder in zone.tombs:
+    if run_folder in zone.retired:
+        zone.problem("orphan", key, "of a run that retention is removing: `lake maintain` goes on with it")
+    elif run_folder in zone.tombs:
         zone.problem("orphan", key, "left by a run that was given up")
     elif is_visible and f"{run_folder}decoded/" in key and decoding not in zone.keys:
         zone.problem("orphan", key, "left by a decoding that never ended")

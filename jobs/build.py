@@ -55,7 +55,7 @@ class Builder:
         publication, more = make(entry, wanted, published, decision.whole, lease)
         return {
             "outcome": "published",
-            "reason": decision.reason,
+            "reason": decision.reason + entry.get("told", ""),
             "number": publication.number,
             "rows": publication.rows,
             **facts,

@@ -19,6 +19,11 @@ def raw_source(source: str) -> str:
     return f"raw/{source}/"
 
 
+def raw_beginning(source: str) -> str:
+    """Where the chain of a source's runs begins, once retention removed its first ones."""
+    return f"{raw_source(source)}_beginning.json"
+
+
 def raw_run(source: str, run_id: str) -> str:
     """Folder of one raw run."""
     return f"raw/{source}/dt={run_day(run_id)}/run={run_id}/"
@@ -70,6 +75,11 @@ def source_state(source: str) -> str:
 def lease(name: str) -> str:
     """Who may write a thing now; `name` is like `source/products` or `table/trusted.products`."""
     return f"{STATE}/leases/{name}.json"
+
+
+def run_folder(run_id: str) -> str:
+    """Folder of all that is kept of a run of the lake."""
+    return f"{STATE}/runs/{run_id}/"
 
 
 def run_record(run_id: str) -> str:

@@ -21,6 +21,16 @@ class Source(Declaration):
     fresh_within: str | None = Field(
         default=None, description=f"the table's promise: its source was asked and is in it no longer ago than this, {FORM}"
     )
+    retention: str | None = Field(
+        default=None,
+        description="age at which `lake maintain` removes raw runs that stand in the table, but the newest; kept for ever when "
+        f"left out: {FORM}",
+    )
+    rebuilds_from: Literal["all", "remaining"] = Field(
+        default="all",
+        description="what the table is built from when its declaration or code changes; `retention` beside any load but snapshot needs "
+        "`remaining`, the consent that rows of removed runs leave the table then",
+    )
     load: Literal["snapshot", "append", "merge", "overwrite"] = Field(
         description="snapshot: the newest run is the whole truth; append: rows are added; merge: newest row per key; "
         "overwrite: the newest run that has rows of a partition is the whole truth of that partition"
@@ -55,7 +65,7 @@ class Source(Declaration):
     def _comes_due(cls, value: str | None) -> str | None:
         return None if value is None else checked_schedule(value)
 
-    @field_validator("fresh_within")
+    @field_validator("fresh_within", "retention")
     @classmethod
     def _is_length(cls, value: str | None) -> str | None:
         return None if value is None else checked_promise(value)
@@ -84,6 +94,11 @@ class Source(Declaration):
             )
         if any(column.widen for column in self.columns.values()) and self.changes != "evolve":
             raise ValueError("widen: expected `changes: evolve` beside it")
+        if self.retention and self.load != "snapshot" and self.rebuilds_from != "remaining":
+            raise ValueError(
+                f"retention: got one beside load {self.load}, whose table can be built again from all runs only; expected "
+                "`rebuilds_from: remaining` beside it, by which rows of removed runs leave the table when its declaration or code changes"
+            )
         if self.load in ("snapshot", "merge") and not self.key:
             raise ValueError(f"load {self.load} needs a key")
         if self.load == "overwrite" and not self.partition:

@@ -132,10 +132,33 @@ def _trusted_entry(
         manifests = raw.runs_after(objects, source.name, after, newest)
         if decision.whole and source.load == "snapshot":
             manifests = manifests[-1:]
+        else:
+            entry["told"] = _told_gone(source, after, manifests, decision.whole)
         entry |= {"after": after, "runs": [_run(objects, source, manifest) for manifest in manifests]}
     entry["inputs"] = inputs
     entry["needs"] = [declared.table(each) for each in _referenced(source)]
     return entry
+
+
+def _told_gone(source: Source, after: int, manifests: list[Manifest], is_whole: bool) -> str:
+    """In words, which of the runs to build from retention removed; nothing where none is missing, or none is needed.
+
+    Raises UsageError when rows would be lost that nobody gave up.
+    """
+    missing = range(after + 1, manifests[0].seq)
+    if not missing or source.load == "snapshot":
+        return ""
+    gone = f"runs {missing[0]} to {missing[-1]} were removed by retention"
+    if is_whole and source.rebuilds_from == "all":
+        raise UsageError(
+            f"{source.trusted}: {gone}, and it is to be built again: `rebuilds_from: remaining` gives up their rows"
+        )
+    if not is_whole:
+        raise UsageError(
+            f"{source.trusted}: {gone}, and the publish it was rolled back to lacks them; `lake rollback {source.trusted} --to` a later "
+            f"one, or `lake quarantine replay {source.name}`, which builds it from what is left"
+        )
+    return f"; {gone}, it is built from what is left"
 
 
 def _run(objects: Objects, source: Source, manifest: Manifest) -> Entry:

@@ -79,6 +79,14 @@ class Link(_Facts):
     manifest: str
 
 
+class Beginning(_Facts):
+    """Where the chain of a source's runs begins; what was before it is removed, or is being removed."""
+
+    first: Link
+    is_cleared: bool = False
+    """Whether nothing of the runs before it is left."""
+
+
 class Checkpoint(_Facts):
     """How far a run had come that is not visible yet: what it stored since the checkpoint before, and how to go on."""
 

@@ -9,7 +9,7 @@ from lake.errors import ConflictError, CorruptionError, LockedError
 from store import checkpoints
 from store.documents import Document, change_document, decoded, encoded, read_document
 from store.leases import Lease
-from store.manifests import Decoding, Manifest
+from store.manifests import Beginning, Decoding, Link, Manifest
 from store.objects import Objects
 
 
@@ -55,21 +55,37 @@ def head(objects: Objects, source: str) -> Manifest | None:
 
 
 def runs_after(objects: Objects, source: str, seq: int, newest: Manifest | None = None) -> list[Manifest]:
-    """All visible runs behind sequence number `seq`, oldest first.
+    """All visible runs behind sequence number `seq`, oldest first; what retention removed is not among them.
 
     Raises CorruptionError when a manifest of the chain is gone.
     """
     manifest = newest or head(objects, source)
     found: list[Manifest] = []
+    begins: Beginning | None = None
     while manifest and manifest.seq > seq:
         found.append(manifest)
         link = manifest.previous
         if link is None or link.seq <= seq:
             break
+        if len(found) == 1:  # most often there is one run, and nothing to ask
+            begins = beginning(objects, source)
+        if begins and link.seq < begins.first.seq:
+            break
         manifest = read_manifest(objects, link.manifest)
         if manifest is None:
             raise CorruptionError(f"{objects.uri(link.manifest)}: manifest of run {link.seq} of {source} is missing")
     return found[::-1]
+
+
+def beginning(objects: Objects, source: str) -> Beginning | None:
+    """Where the chain of a source's runs begins; None as long as every run is there."""
+    found = read_document(objects, paths.raw_beginning(source))
+    return None if found is None else Beginning.model_validate(found)
+
+
+def begin_at(objects: Objects, source: str, first: Link, is_cleared: bool = False) -> None:
+    """Let the chain begin at this run, with the source's lease: from now on the runs before it do not exist for readers."""
+    objects.put(paths.raw_beginning(source), encoded(Beginning(first=first, is_cleared=is_cleared).model_dump()))
 
 
 def decoding_of(objects: Objects, manifest: Manifest, decoding: str) -> Decoding | None:
