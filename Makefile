@@ -5,7 +5,7 @@ PYTHON := .venv/bin/python
 ARGS ?=
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 setup: ## install what is missing: packages, .venv, jars, MinIO (some minutes once, then at once)
 	@python3 -m local.setup
@@ -48,6 +48,9 @@ bench-api: setup ## how long answers over HTTP take, from a table of a third of 
 bench-extract: setup ## how fast a large table is read, beside other engines (installs them apart)
 	@$(PYTHON) -m pytest tests/e2e/test_bench_extract.py -m bench -s $(ARGS)
 
+bench-maintain: setup ## 720 publishes with maintenance every 24: files, metadata, planning time; BENCH_PUBLISHES=96 chooses
+	@$(PYTHON) -m pytest tests/spark/test_bench_maintain.py -m bench -s $(ARGS)
+
 soak: setup ## 200 random kills of run, Spark and MinIO; SOAK_KILLS=12 SOAK_SEED=7 choose
 	@$(PYTHON) -m pytest tests/e2e -m soak -s $(ARGS)
 
@@ -58,4 +61,4 @@ lock: setup ## pin requirements.in again, hashes and all
 	@.venv/bin/uv pip compile --quiet --python-version 3.11 --generate-hashes --custom-compile-command "make lock" \
 	  requirements.in -o requirements.txt > /dev/null
 
-.PHONY: help setup local-run test up down reset check docs bench bench-api bench-extract soak zip lock
+.PHONY: help setup local-run test up down reset check docs bench bench-api bench-extract bench-maintain soak zip lock

@@ -21,8 +21,8 @@ def retire(objects: Objects, source: Source, mark: int, run_id: str, now: dateti
     """
     name = source.name
     with (
-        leases.held(objects, f"table/{source.trusted}", run_id) as table,
         leases.held(objects, f"source/{name}", run_id) as lease,
+        leases.held(objects, f"table/{source.trusted}", run_id) as table,
     ):
         table_left, source_left = table.has_leftovers, lease.has_leftovers
         old = old_runs(source, raw.runs_after(objects, name, 0), mark, now)

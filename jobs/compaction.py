@@ -46,13 +46,14 @@ def compact(spark: SparkSession, table: str) -> int:
 
 
 def surplus_manifests(spark: SparkSession, table: str) -> int:
-    """How many manifests the table would do without, when they are worth the work."""
+    """How many manifests the table would do without, when they are worth the work; those of removed files alone go by themselves."""
     java_table = iceberg.load(spark, table)
     snapshot = java_table.currentSnapshot()
     if snapshot is None:
         return 0
     with java_errors(table):
-        lengths = [int(manifest.length()) for manifest in snapshot.allManifests(java_table.io())]
+        manifests = snapshot.allManifests(java_table.io())
+        lengths = [int(each.length()) for each in manifests if each.hasAddedFiles() or each.hasExistingFiles()]
     surplus = len(lengths) - 1 - sum(lengths) // MANIFEST_BYTES
     return surplus if surplus >= WORTH_MANIFESTS else 0
 

@@ -58,8 +58,15 @@ def _describe(settings: Settings, table: str, as_json: bool) -> int:
     print_rows(("column", "type", "meaning"), columns)
     if history:
         print()
-        rows = [(p["number"], p["published_at"][:19], f"{p['rows']:,}", p["run"], _inputs(p["inputs"])) for p in history]
-        print_rows(("publish", "at", "rows", "run", "from"), rows)
+        there = {snapshot["snapshot-id"] for snapshot in metadata.get("snapshots", ())}
+        rows = [
+            (
+                *(p["number"], p["published_at"][:19], f"{p['rows']:,}", p["run"], _inputs(p["inputs"])),
+                "" if p["snapshot"] in there else "rows gone",
+            )
+            for p in history
+        ]
+        print_rows(("publish", "at", "rows", "run", "from", ""), rows)
     return 0
 
 

@@ -24,3 +24,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _order(folder: str) -> int:
     return TOGETHER.index(folder) if folder in TOGETHER else len(TOGETHER)
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes are called by their argument: what is packed holds the time, and both processes must call a test the same."""
+    return argname if isinstance(val, bytes) else None

@@ -7,6 +7,7 @@ import pytest
 from ulid import ULID
 
 from jobs import compaction, iceberg
+from jobs.maintain import exit_code
 from jobs.publications import Draft
 from lake.errors import UsageError
 from orchestration.lineage import lineage
@@ -124,6 +125,7 @@ def test_a_table_in_use_is_left_alone_and_a_dry_run_changes_nothing(lab: Lab) ->
         record = lab.maintain("trusted.in_use", keep=1)["trusted.in_use"]
     assert (record["outcome"], record["exit_code"]) == ("skipped", 5)
     assert "run other holds it" in record["reason"]
+    assert [exit_code(found) for found in ({"a": record}, {"a": record, "b": {"outcome": "maintained"}}, {})] == [5, 0, 0]
     assert iceberg.metadata_location(lab.spark, "trusted.in_use") == location
 
 
