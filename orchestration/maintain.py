@@ -41,7 +41,7 @@ def called(settings: Settings, given: Given, world: "World") -> int:
     keep = settings.keep_publishes if given.keep is None else given.keep
     if keep < 1:
         raise UsageError(f"--keep: got {keep}, expected a number of publishes from 1 on")
-    upkeep = _Upkeep(settings, Objects(settings), Progress(is_quiet=given.json), given.dry_run)
+    upkeep = Upkeep(settings, Objects(settings), Progress(is_quiet=given.json), given.dry_run)
     units = needed_units(settings, upkeep.objects, given.tables, keep)
     order = {"units": units, "keep": keep, "hours": settings.keep_snapshots_hours, "is_dry": given.dry_run}
 
@@ -62,7 +62,7 @@ def called(settings: Settings, given: Given, world: "World") -> int:
 
 
 @dataclass(frozen=True)
-class _Upkeep:
+class Upkeep:
     """One run of maintenance; `record` grows with what it did."""
 
     settings: Settings

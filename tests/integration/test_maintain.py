@@ -17,6 +17,7 @@ from lake.errors import LockedError, UsageError
 from lake.settings import Settings
 from lake.sources import load_sources
 from local.feeds import Feeds
+from orchestration.maintain import Upkeep
 from orchestration.old_records import NEWEST, remove_old_logs, remove_old_records
 from orchestration.plan import planned_tables, published_tables, read_declarations
 from store import effects, leases, raw
@@ -152,6 +153,26 @@ def test_a_source_that_is_pulled_now_is_left_alone(lake: Settings, feeds: Feeds)
     with leases.held(objects, "source/things", "other"), pytest.raises(LockedError, match="run other holds it"):
         retire(objects, source, 2, "R", LATER)
     assert seqs(lake) == [1, 2]
+
+
+def test_the_verb_tells_what_it_took_from_raw_and_what_it_left_alone(lake: Settings, feeds: Feeds) -> None:
+    runs(lake, feeds, 3, **KEEPS)
+    objects, notes = Objects(lake), list[str]()
+
+    def maintained(is_dry: bool) -> Any:
+        upkeep = Upkeep(lake, objects, lambda event: notes.append(event["message"]), is_dry, now=LATER)
+        upkeep.raw()
+        return upkeep.record["raw"]
+
+    with leases.held(objects, "table/trusted.things", "other"):
+        assert [each["outcome"] for each in maintained(False)] == ["skipped"]
+    assert maintained(True) == maintained(True) == [{"source": "things", "outcome": "maintained", "runs": 2}]
+    assert seqs(lake) == [1, 2, 3]
+    assert maintained(False) == [{"source": "things", "outcome": "maintained", "runs": 2}]
+    assert maintained(False) == [{"source": "things", "outcome": "maintained", "runs": 0}]
+    assert seqs(lake) == [3]
+    assert "raw things: left alone" in notes[0]
+    assert notes[-1] == "  raw things: 2 runs older than 90 days removed"
 
 
 def test_old_records_and_logs_go_and_the_newest_and_what_runs_stay(lake: Settings) -> None:
