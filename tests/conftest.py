@@ -13,7 +13,7 @@ TESTS = Path(__file__).parent
 TOGETHER = ("e2e", "spark")
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give every test the name of its group: its folder where that shares a session, else its file."""
     for item in items:
