@@ -16,7 +16,7 @@ local-run: ## from nothing to published tables on this machine
 	    "$(LAKE) sql \"SELECT * FROM category_summary ORDER BY category\"" "$(LAKE) status" "$(LAKE) run   # only what changed upstream"
 
 test: setup ## every test and check; ARGS="-k word" chooses
-	@$(PYTHON) -m pytest tests $(if $(ARGS),$(ARGS),--numprocesses 2 --dist loadgroup)
+	@$(PYTHON) -m pytest tests $(if $(ARGS),$(ARGS),--numprocesses 2 --dist loadscope --no-loadscope-reorder)
 	@$(if $(ARGS),true,$(MAKE) --no-print-directory check)
 
 up: setup ## start the local servers

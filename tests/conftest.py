@@ -1,6 +1,6 @@
 """What holds for all tests: which share a process when two run at once (`make test`), and that no property is judged by time."""
 
-from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -8,22 +8,32 @@ from hypothesis import settings
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
-TESTS = Path(__file__).parent
 #: Folders whose tests share one lake or one Spark session; they begin first, because they last longest.
 TOGETHER = ("e2e", "spark")
 
 
+def group(nodeid: str) -> str:
+    """Tests of one group run in one process: those of a folder that shares a session, else those of a file."""
+    folder = nodeid.removeprefix("tests/").partition("/")[0]
+    return folder if folder in TOGETHER else nodeid.partition("::")[0]
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give every test the name of its group: its folder where that shares a session, else its file."""
-    for item in items:
-        folder, *rest = item.path.relative_to(TESTS).parts
-        item.add_marker(pytest.mark.xdist_group(folder if folder in TOGETHER else f"{folder}/{rest[0]}"))
-    items.sort(key=lambda item: _order(item.path.relative_to(TESTS).parts[0]))
+    """The longest groups first."""
+    items.sort(key=lambda item: TOGETHER.index(name) if (name := group(item.nodeid)) in TOGETHER else len(TOGETHER))
 
 
-def _order(folder: str) -> int:
-    return TOGETHER.index(folder) if folder in TOGETHER else len(TOGETHER)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Hands out whole groups."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByGroup(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group(nodeid)
+
+    return ByGroup(config, log)
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
