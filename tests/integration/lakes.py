@@ -49,10 +49,12 @@ def declare(settings: Settings, name: str, **keys: Any) -> None:
 
 
 def shop_declarations(settings: Settings) -> None:
-    """The shop's declarations in a folder of the lake's own; the customers come from its API."""
+    """The shop's declarations in a folder of the lake's own; the customers come from its API, and so does all about flights."""
     shutil.copytree(HOME / "ingest" / "sources", settings.sources)
     columns = {"customer_id": {"type": "bigint", "from": "id"}}
     declare(settings, "customers", url="${env:FAKESTORE_URL}/users", columns=columns, key=["customer_id"])
+    for name in ("airlines", "airports", "flights", "planes", "weather"):
+        declare(settings, name, url="${env:FAKESTORE_URL}/products", columns={"id": "bigint"}, key=["id"])
 
 
 def shop(settings: Settings) -> None:
