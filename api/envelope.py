@@ -41,6 +41,8 @@ class Envelope:
             await self.app(inner, receive, exchange.send)
         except Exception as error:
             problem = of_error(error)
+            if problem is not None and problem.name == "unavailable":
+                log.warning("request %s: %s", exchange.id, error)
             if problem is None:
                 log.error("request %s failed", exchange.id, exc_info=error)
                 problem = Problem("internal", f"something failed inside; the log has more under {exchange.id}")

@@ -30,10 +30,11 @@ TEXT_ONLY = ("like", "prefix")
 
 @dataclass(frozen=True)
 class Condition:
-    """A condition in SQL, and the values of its `?`."""
+    """A condition in SQL, the values of its `?`, and the column that has one value in all rows that meet it."""
 
     sql: str
     values: tuple[Parameter, ...] = ()
+    fixed: str = ""
 
 
 def quoted(name: str) -> str:
@@ -81,7 +82,8 @@ def _condition(parameter: str, text: str, columns: Mapping[str, Column]) -> Cond
     if operator in TEXT_ONLY and column.type != "varchar":
         raise ValueError(f"{operator} is for text, and the column is of type {column.type}")
     texts = _several(text) if operator == "in" else [text]
-    return Condition(_sql(operator, quoted(name), column.type, len(texts)), tuple(_value(each, column) for each in texts))
+    values = tuple(_value(each, column) for each in texts)
+    return Condition(_sql(operator, quoted(name), column.type, len(texts)), values, name if operator == "eq" else "")
 
 
 def _sql(operator: str, name: str, type_: str, count: int) -> str:

@@ -57,7 +57,11 @@ class Page:
         zone, _, name = self.table.name.partition(".")
         parts = [f"SELECT {', '.join(map(quoted, names))}", f"FROM {quoted(zone)}.{quoted(name)}"]
         parts += [f"WHERE {' AND '.join(condition.sql for condition in where)}"] if where else []
-        ordered = [*(sort.sql for sort in self.order), *(f"{quoted(column.name)} ASC" for column in self.tiebreak)]
+        fixed = {condition.fixed for condition in self.filters}
+        ordered = [
+            *(sort.sql for sort in self.order if sort.name not in fixed),
+            *(f"{quoted(column.name)} ASC" for column in self.tiebreak),
+        ]
         parts += [f"ORDER BY {', '.join(ordered)}"] if ordered else []
         parts += [f"OFFSET {self.cursor.equal}"] if self.cursor else []
         parts += [f"LIMIT {self.limit + 1}"]

@@ -8,7 +8,7 @@ from api.keys import Keys, read_keys
 from api.tables import Declared, ServedTables, Shelf, read_declared
 from lake.errors import LakeError
 from lake.settings import Settings
-from sql.engine import Engine, Tables, open_engine
+from sql.engine import Engine, open_engine
 from sql.named import Question, load_questions
 from store.catalog import open_catalog
 from store.metadata import TableStates
@@ -27,7 +27,7 @@ class Served:
         self.keys: Keys = read_keys(settings.api.keys, settings.environment)
         self.declared: dict[str, Declared] = read_declared(settings)
         self.questions: dict[str, Question] = load_questions()
-        self.tables: Tables = ServedTables(open_catalog(settings))
+        self.tables = ServedTables(open_catalog(settings))
         self.desk = Desk(settings.api.concurrency, settings.api.timeout_seconds)
 
     @cached_property

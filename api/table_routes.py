@@ -77,6 +77,11 @@ def table_routes(served: Served) -> APIRouter:
 
 def _rows(request: Request, served: Served, name: str, asked: Asked, seconds: float) -> Response:
     """A page of rows, or 304 without asking the engine when it is known."""
+    with served.tables.held():
+        return _page(request, served, name, asked, seconds)
+
+
+def _page(request: Request, served: Served, name: str, asked: Asked, seconds: float) -> Response:
     found = served.shelf.table(name, asked.cursor.snapshot if asked.cursor else None)
     page = page_of(found, asked)
     etag = page.etag(served.limits.max_bytes)

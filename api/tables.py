@@ -1,7 +1,9 @@
 """Which tables are served, and what is said of each: its declaration beside one state of its metadata."""
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -136,15 +138,29 @@ def read_declared(settings: Settings) -> dict[str, Declared]:
     return found
 
 
-@dataclass(frozen=True)
 class ServedTables:
     """The catalog's tables that are served: what an engine and the API may know of."""
 
-    catalog: Tables
+    def __init__(self, catalog: Tables) -> None:
+        self._catalog = catalog
+        self._thread = threading.local()
 
     def tables(self) -> dict[str, str]:
         """Address of the current metadata of every served table, by full name."""
-        known = self.catalog.tables()
+        held: dict[str, str] | None = getattr(self._thread, "held", None)
+        return self._asked() if held is None else held
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Ask the catalog once for all that this thread does now: one question, one state of the lake."""
+        self._thread.held = self._asked()
+        try:
+            yield
+        finally:
+            self._thread.held = None
+
+    def _asked(self) -> dict[str, str]:
+        known = self._catalog.tables()
         return {name: location for name, location in known.items() if name.partition(".")[0] in ZONES}
 
 

@@ -117,6 +117,17 @@ def test_every_row_comes_once_and_in_order(
     assert sorted(row["_raw_row"]["row"] for row in paged) == list(range(1, len(rows) + 1))
 
 
+def test_a_column_that_is_fixed_by_a_filter_needs_no_order(engine: DuckDBEngine) -> None:
+    fill(engine, 1, [(number, "ab"[number % 2], None, None, None, None) for number in range(6)])
+    shown = table(1, ("id", "name"))
+    for filters in ([("name", "a")], [("name.eq", "a"), ("id.ge", "0")]):
+        rows, cursor = page(engine, shown, "-name,-id", 2, None, filters)
+        more, cursor = page(engine, shown, "-name,-id", 2, cursor, filters)
+        assert ([row["id"] for row in rows + more], cursor) == ([4, 2, 0], None)
+    text, _ = page_of(shown, Asked("", "", 5, None, [("id", "3"), ("name", "b")])).sql()
+    assert "ORDER BY" not in text
+
+
 def test_nulls_come_last_in_both_directions_and_the_key_decides_among_equals(engine: DuckDBEngine) -> None:
     prices = [Decimal(2), None, Decimal(1), Decimal(2), None]
     fill(engine, 1, [(number, None, price, None, None, None) for number, price in enumerate(prices)])
