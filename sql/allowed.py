@@ -7,15 +7,15 @@ from sql.words import at_node, near
 #: Functions whose answers on DuckDB were compared with those of a Trino server.
 FUNCTIONS = frozenset(
     """
-    abs any_value approx_distinct arbitrary array_agg array_distinct array_join array_max array_min
+    abs all_match any_match any_value approx_distinct arbitrary array_agg array_distinct array_join array_max array_min
     array_position avg bool_and bool_or cardinality cbrt ceil ceiling chr coalesce concat contains cos count
     count_if covar_pop covar_samp cume_dist date date_add date_diff date_format date_parse date_trunc day day_of_month
-    day_of_week day_of_year degrees dense_rank element_at exp first_value flatten floor from_iso8601_date
+    day_of_week day_of_year degrees dense_rank element_at exp filter first_value flatten floor from_iso8601_date
     from_unixtime greatest grouping hour if is_nan lag last_day_of_month last_value lead least
     length levenshtein_distance ln log log10 log2 lower lpad ltrim max max_by min min_by minute mod month
-    nth_value ntile nullif percent_rank pi position pow power quarter radians rank regexp_like replace reverse round
+    none_match nth_value ntile nullif percent_rank pi position pow power quarter radians rank regexp_like replace reverse round
     row_number rpad rtrim second sequence sign sin split split_part sqrt starts_with stddev stddev_pop stddev_samp strpos
-    substr substring sum tan to_unixtime trim truncate unnest upper var_pop var_samp variance week week_of_year year
+    substr substring sum tan to_unixtime transform trim truncate unnest upper var_pop var_samp variance week week_of_year year
     year_of_week
     """.split()  # noqa: SIM905
 )
@@ -24,9 +24,9 @@ FUNCTIONS = frozenset(
 NODES = frozenset(
     """
     Add Alias All And Any ArgMax ArgMin Array Between Boolean Bracket CTE Case Cast Ceil Chr Coalesce Column Cross Cube
-    CurrentDate CurrentTimestamp DPipe DataType DataTypeParam Distinct Div EQ Escape Except Exists Extract Fetch Filter
+    CurrentDate CurrentTimestamp DPipe DataType DataTypeParam Distinct Div Dot EQ Escape Except Exists Extract Fetch Filter
     Floor From GT GTE Group GroupingSets Having Identifier If IgnoreNulls In Intersect Interval IntervalSpan Is Join LT
-    LTE Lateral Like Limit LimitOptions Literal Mod Mul NEQ Neg Not Null NullSafeEQ NullSafeNEQ Nullif Offset Or
+    LTE Lambda Lateral Like Limit LimitOptions Literal Mod Mul NEQ Neg Not Null NullSafeEQ NullSafeNEQ Nullif Offset Or
     Order Ordered Paren Parameter RespectNulls Rollup Select Star StrPosition Sub Subquery Substring Table TableAlias
     Trim TryCast Tuple Union Unnest Values Var Where Window WindowSpec With
     """.split()  # noqa: SIM905
@@ -47,6 +47,8 @@ def check_allowed(text: str, query: exp.Expr) -> None:
             raise at_node(text, node, f"{_spelled(node)} is not part of a question; expected {STATEMENT}")
         if isinstance(node, exp.Distinct) and node.args.get("on"):
             raise at_node(text, node, "DISTINCT ON is not part of Athena's dialect; use row_number()")
+        if isinstance(node, exp.Dot) and not isinstance(node.expression, exp.Identifier):
+            raise at_node(text, node.expression, "expected the name of a field after the dot")
 
 
 def _check_table(text: str, table: exp.Table) -> None:

@@ -21,6 +21,7 @@ from sql.probe import Probe
 from sql.rewrites import rewrite_plain
 from sql.typed import rewrite_typed
 from sql.types import WITH_ZONE, trino_type
+from sql.unnest import left_over, spread_unnests
 from sql.words import at_node
 
 KEPT = 512
@@ -102,8 +103,10 @@ class Planner:
         with our_errors(text):
             columns = {full: self.columns_of(source, cursor) for full, source in sources.items()}
         rewrite_plain(text, question)
-        bound = bind_columns(text, question, {full: spelled(types) for full, types in columns.items()})
         probe = Probe(lambda sql: _described(cursor, sql), columns, literals)
+        spread_unnests(text, question, probe)
+        bound = bind_columns(text, question, {full: spelled(types) for full, types in columns.items()})
+        left_over(text, bound)
         with our_errors(text):
             unknown = rewrite_typed(text, bound, probe)
             answered = _describe(cursor, probe.without_rows(bound.copy()).sql("duckdb"))

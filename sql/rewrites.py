@@ -25,6 +25,16 @@ MACROS = (
     when n <= len(string_split(s, d)) then split_part(s, d, n) end""",
     """create macro lake_item(a, i) as case when a is not null and (i < 1 or i > len(a))
     then error('Array subscript out of bounds: ' || i) else a[i] end""",
+    """create macro lake_any(a) as case when list_contains(a, true) then true
+    when list_count(a) = len(a) then false end""",
+    """create macro lake_all(a) as case when list_contains(a, false) then false
+    when list_count(a) = len(a) then true end""",
+    "create macro lake_contains(a, x) as case when list_contains(a, x) or list_count(a) = len(a) then list_contains(a, x) end",
+    "create macro lake_position(a, x) as case when a is not null and x is not null then coalesce(list_position(a, x), 0)::bigint end",
+    "create macro lake_most(a) as case when list_count(a) = len(a) then list_max(a) end",
+    "create macro lake_least(a) as case when list_count(a) = len(a) then list_min(a) end",
+    """create macro lake_distinct(a) as list_filter(a, lambda x, i: i = case when x is null
+    then list_position(list_transform(a, lambda y: y is null), true) else list_position(a, x) end)""",
 )
 
 
@@ -101,6 +111,34 @@ def _as(kind: str) -> "Rewrite":
     return rewrite
 
 
+def _match(text: str, node: exp.Expr) -> exp.Expr:
+    """any_match and its kin, which only their names tell."""
+    kinds: dict[str, type[exp.Expr]] = {"any_match": exp.ArrayAny, "all_match": exp.ArrayAll, "none_match": exp.ArrayAny}
+    kind = kinds.get(node.name.lower())
+    if kind is None:
+        return node
+    if len(node.expressions) != 2 or not isinstance(node.expressions[1], exp.Lambda):
+        raise at_node(text, node, "expected an array and a lambda, such as any_match(x, y -> y > 1)")
+    found = kind(this=node.expressions[0], expression=node.expressions[1])
+    return exp.Not(this=found) if node.name.lower() == "none_match" else found
+
+
+def _has_lambda(text: str, node: exp.Expr) -> exp.Expr:
+    """filter and transform."""
+    if not isinstance(node.args.get("expression"), exp.Lambda):
+        raise at_node(text, node, "expected an array and a lambda, such as filter(x, y -> y > 1)")
+    return node
+
+
+def _macro(name: str, *parts: str) -> "Rewrite":
+    """What a macro does in the place of DuckDB's own function, which takes nulls otherwise."""
+
+    def rewrite(text: str, node: exp.Expr) -> exp.Expr:
+        return call(name, *(node.args[part] for part in parts))
+
+    return rewrite
+
+
 Rewrite = Callable[[str, exp.Expr], exp.Expr]
 
 PLAIN: dict[type[exp.Expr], Rewrite] = {
@@ -114,7 +152,14 @@ PLAIN: dict[type[exp.Expr], Rewrite] = {
     exp.ArgMax: _by("arg_max_null"),
     exp.ArgMin: _by("arg_min_null"),
     exp.SplitPart: _split_part,
-    exp.ArrayPosition: _as("bigint"),
+    exp.ArrayPosition: _macro("lake_position", "this", "expression"),
+    exp.ArrayContains: _macro("lake_contains", "this", "expression"),
+    exp.ArrayMax: _macro("lake_most", "this"),
+    exp.ArrayMin: _macro("lake_least", "this"),
+    exp.ArrayDistinct: _macro("lake_distinct", "this"),
+    exp.ArrayFilter: _has_lambda,
+    exp.Transform: _has_lambda,
+    exp.Anonymous: _match,
     exp.StrToTime: _as("timestamp(3)"),
 }
 

@@ -1,13 +1,14 @@
 """Where Trino and DuckDB would answer the same text differently, depending on types: rewrites, one per difference."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from sqlglot import exp
-from sqlglot.optimizer.scope import traverse_scope
+from sqlglot.optimizer.scope import Scope, traverse_scope
 
+from sql.nested import check_lambda, field, matching, result_of, row_of
 from sql.probe import Probe
 from sql.rewrites import call
-from sql.types import FLOATS, INTEGERS, WITH_ZONE, decimal_of, is_decimal, trino_type
+from sql.types import FLOATS, INTEGERS, WITH_ZONE, decimal_of, is_decimal, item_type, row_fields, trino_type
 from sql.words import at_node
 
 INTEGER_CASTS = (exp.DType.TINYINT, exp.DType.SMALLINT, exp.DType.INT, exp.DType.BIGINT)
@@ -106,6 +107,7 @@ def _average(text: str, node: exp.Expr, types: list[str]) -> exp.Expr | None:
 def _conversion(text: str, node: exp.Expr, types: list[str]) -> exp.Expr | None:
     """Halves round away from zero; text must be a whole number to become one; some casts to text print differently."""
     source, to = types[0], node.args["to"].this
+    is_nested = bool(item_type(source)) or row_fields(source) is not None
     gently = "try_" if isinstance(node, exp.TryCast) else ""
     if to in INTEGER_CASTS and source in FLOATS:
         node.set("this", exp.Round(this=node.this))
@@ -116,6 +118,10 @@ def _conversion(text: str, node: exp.Expr, types: list[str]) -> exp.Expr | None:
     elif to in exp.DataType.TEXT_TYPES and (source in FLOATS or source.startswith("TIMESTAMP")):
         other = "cast it to a decimal first" if source in FLOATS else "use date_format(x, '%Y-%m-%d %H:%i:%s')"
         raise at_node(text, node, f"a {trino_type(source)} prints differently on Athena; {other}")
+    elif is_nested and to in exp.DataType.TEXT_TYPES:
+        raise at_node(
+            text, node, f"cannot cast {trino_type(source)} to varchar; write array_join(transform(x, y -> ...), ', ')"
+        )
     return None
 
 
@@ -152,6 +158,8 @@ def _date_step(text: str, node: exp.Expr, types: list[str]) -> exp.Expr | None:
 def _same_kind(text: str, node: exp.Expr, types: list[str]) -> exp.Expr | None:
     """Text is compared and joined with text only; a timestamp compared with an instant is meant in UTC."""
     left = types[0]
+    if not isinstance(node, exp.DPipe) and any(item_type(kind) or row_fields(kind) is not None for kind in types):
+        raise at_node(text, node, "nulls inside rows and arrays compare differently on Athena; compare fields or elements")
     for right in types[1:]:
         if (left == "VARCHAR") != (right == "VARCHAR") and not {left, right} & {'"NULL"', "NULL"}:
             raise _mismatch(text, node, left, right, "write date '...'" if "DATE" in types else "write cast(... as ...)")
@@ -189,6 +197,8 @@ TYPED: dict[type[exp.Expr], tuple[Callable[[exp.Expr], list[exp.Expr]], Rule]] =
     exp.DateAdd: (_first, _date_step),
     exp.TimestampTrunc: (_first, _date_step),
     exp.DateTrunc: (_first, _date_step),
+    exp.Dot: (row_of, field),
+    **dict.fromkeys((exp.ArrayFilter, exp.ArrayAny, exp.ArrayAll), (result_of, matching)),
     **dict.fromkeys((exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Between, exp.DPipe), (_operands, _same_kind)),
 }
 
@@ -197,7 +207,9 @@ def rewrite_typed(text: str, query: exp.Query, probe: Probe) -> list[exp.Expr]:
     """Apply the rewrites that depend on types, inner nodes first, in place; the nodes whose types cannot be told."""
     unknown = []
     for scope in traverse_scope(query):
-        for node in reversed(list(scope.walk())):
+        for node in _inner_first(scope):
+            if isinstance(node, exp.Lambda):
+                check_lambda(text, node, scope, probe)
             operands, rule = TYPED.get(type(node), (None, None))
             if operands is None or rule is None or any(isinstance(part, exp.Null) for part in operands(node)):
                 continue
@@ -210,3 +222,16 @@ def rewrite_typed(text: str, query: exp.Query, probe: Probe) -> list[exp.Expr]:
             if instead is not None and parent is not None and key is not None:
                 parent.set(key, instead, index)
     return unknown
+
+
+def _inner_first(scope: Scope) -> list[exp.Expr]:
+    """The nodes of a scope, each after what is in it, and an array before the lambda that goes over it."""
+    own = {id(node) for node in scope.walk()}
+
+    def below(node: exp.Expr) -> Iterator[exp.Expr]:
+        for child in node.iter_expressions():
+            if id(child) in own:
+                yield from below(child)
+        yield node
+
+    return list(below(scope.expression))

@@ -22,19 +22,19 @@ WITH_ZONE = "TIMESTAMP WITH TIME ZONE"
 INSTANT = "timestamp(6) with time zone"
 INTEGERS = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"})
 FLOATS = frozenset({"FLOAT", "DOUBLE"})
+PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_]*")
 _DECIMAL = re.compile(r"DECIMAL\((\d+),\s*(\d+)\)")
 
 
 def trino_type(duckdb_type: str) -> str:
     """Trino's name of a DuckDB type."""
-    if duckdb_type.endswith("[]"):
-        return f"array({trino_type(duckdb_type[:-2])})"
-    if match := re.fullmatch(r"(STRUCT|MAP)\((.*)\)", duckdb_type, re.DOTALL):
-        parts = _split(match[2])
-        if match[1] == "MAP":
-            return f"map({', '.join(trino_type(part) for part in parts)})"
-        fields = (re.fullmatch(r'("(?:[^"]|"")*"|\S+) (.*)', part, re.DOTALL) for part in parts)
-        return f"row({', '.join(f'{field[1]} {trino_type(field[2])}' for field in fields if field)})"
+    item, fields = item_type(duckdb_type), _fields(duckdb_type)
+    if item is not None:
+        return f"array({trino_type(item)})"
+    if fields is not None:
+        return f"row({', '.join(f'{name} {trino_type(kind)}'.lstrip() for name, kind in fields)})"
+    if match := re.fullmatch(r"MAP\((.*)\)", duckdb_type, re.DOTALL):
+        return f"map({', '.join(trino_type(part) for part in _split(match[1]))})"
     return SPELLED.get(duckdb_type, duckdb_type.lower().replace(", ", ","))
 
 
@@ -67,6 +67,17 @@ def iceberg_type(type_: Any) -> str:
     return f"map({iceberg_type(type_['key'])}, {iceberg_type(type_['value'])})"
 
 
+def item_type(duckdb_type: str) -> str | None:
+    """Type of an array's elements; None for what is no array."""
+    return duckdb_type[:-2] if duckdb_type.endswith("[]") else None
+
+
+def row_fields(duckdb_type: str) -> list[str] | None:
+    """Names of a row's fields, empty where they have none; None for what is no row."""
+    fields = _fields(duckdb_type)
+    return None if fields is None else [name.strip('"').replace('""', '"') for name, _ in fields]
+
+
 def decimal_of(duckdb_type: str) -> tuple[int, int] | None:
     """Precision and scale of a decimal, and of an integer seen as one as Trino does; None for any other type."""
     if match := _DECIMAL.fullmatch(duckdb_type):
@@ -77,6 +88,16 @@ def decimal_of(duckdb_type: str) -> tuple[int, int] | None:
 def is_decimal(duckdb_type: str) -> bool:
     """Whether it is a decimal and not an integer."""
     return _DECIMAL.fullmatch(duckdb_type) is not None
+
+
+def _fields(duckdb_type: str) -> list[tuple[str, str]] | None:
+    """Names and types of a row's fields; a name has quotes where Trino writes it with them."""
+    match = re.fullmatch(r"STRUCT\((.*)\)", duckdb_type, re.DOTALL)
+    if match is None:
+        return None
+    named = (re.fullmatch(r'("(?:[^"]|"")*"|[^\s(]+) (?!WITH )(.+)', part, re.DOTALL) for part in _split(match[1]))
+    parts = [(found[1], found[2]) if found else ("", part) for found, part in zip(named, _split(match[1]), strict=True)]
+    return [(name.strip('"') if PLAIN_NAME.fullmatch(name.strip('"')) else name, kind) for name, kind in parts]
 
 
 def _split(inner: str) -> list[str]:

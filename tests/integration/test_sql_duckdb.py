@@ -10,7 +10,17 @@ import pyarrow as pa
 import pytest
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.schema import Schema
-from pyiceberg.types import DateType, DecimalType, DoubleType, LongType, NestedField, StringType, TimestamptzType
+from pyiceberg.types import (
+    DateType,
+    DecimalType,
+    DoubleType,
+    ListType,
+    LongType,
+    NestedField,
+    StringType,
+    StructType,
+    TimestamptzType,
+)
 
 from lake.errors import ExpiredError, LakeError, TemporaryError, UsageError
 from lake.settings import Settings, read_settings
@@ -24,6 +34,13 @@ PRODUCTS = Schema(
     NestedField(4, "rating", DoubleType(), required=False),
     NestedField(5, "sold_on", DateType(), required=False),
     NestedField(6, "seen_at", TimestamptzType(), required=False),
+)
+PROBLEM = StructType(
+    *(NestedField(n, name, StringType(), required=False) for n, name in enumerate(("column", "rule", "value", "message"), 4))
+)
+REJECTED = Schema(
+    NestedField(1, "payload", StringType(), required=False),
+    NestedField(2, "problems", ListType(3, PROBLEM, element_required=False), required=False),
 )
 ROWS = [
     {
@@ -84,6 +101,8 @@ def lake(minio_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Lake
     lake.create("trusted.nothing", PRODUCTS, [])
     numbers = Schema(NestedField(1, "n", LongType(), required=False))
     lake.create("refined.numbers", numbers, pa.table({"n": pa.array(range(200_000), pa.int64())}))
+    problems = [{"column": name, "rule": "type", "value": "x", "message": "no number"} for name in ("id", "price")]
+    lake.create("quarantine.products", REJECTED, [{"payload": "a", "problems": problems}, {"payload": "b", "problems": []}])
     lake.create("refined.growing", numbers, [{"n": 1}, {"n": 2}])
     return lake
 
@@ -120,6 +139,13 @@ def test_the_average_of_decimals_is_rounded_half_up_to_their_scale(engine: Engin
 
 def test_an_instant_is_compared_in_utc(engine: Engine) -> None:
     assert answered(engine, "SELECT id FROM products WHERE seen_at >= timestamp '2024-02-29 12:30:00'") == [(1,)]
+
+
+def test_reasons_in_quarantine_are_rows_fields_and_conditions(engine: Engine) -> None:
+    unnested = "SELECT payload, col, rule FROM quarantine.products CROSS JOIN UNNEST(problems) AS t(col, rule, value, message)"
+    assert answered(engine, f"{unnested} ORDER BY col") == [("a", "id", "type"), ("a", "price", "type")]
+    first = "SELECT problems[1].rule, cardinality(problems) FROM quarantine.products WHERE any_match(problems, p -> p.rule = ?)"
+    assert answered(engine, first, "type") == [("type", 2)]
 
 
 def test_a_table_without_rows_answers_without_rows(engine: Engine) -> None:
