@@ -17,6 +17,7 @@ from ulid import ULID
 
 from api.app import make_app
 from api.cursor import read_cursor
+from jobs.publications import Draft
 from jobs.quality import QUALITY
 from lake.queries import query_from
 from lake.settings import HOME, Settings, read_settings
@@ -24,6 +25,7 @@ from lake.tables import load_refined
 from local.feeds import start_feeds
 from local.processes import wait_until
 from sql.named import question_of
+from store.leases import held
 from store.objects import Objects
 from store.runs import write_record
 from tests.spark.conftest import Lab
@@ -92,8 +94,10 @@ def api(
         ("run", f"refined.t{n}", "rows", "row_count", 1.0, None, None, n > 2, datetime(2026, 1, 1 + n // 2, tzinfo=UTC))
         for n in range(5)
     ]
-    for _ in range(2):
-        lab.tables.append("meta.quality_results", spark.createDataFrame(judged, QUALITY))
+    frame, table = spark.createDataFrame(judged, QUALITY), "meta.quality_results"
+    for run in (str(ULID()), str(ULID())):
+        with held(objects, f"table/{table}", run) as lease:
+            lab.tables.publish(Draft(table, run, QUALITY), lease, lambda target: lab.tables.add(target, frame))
     with serving(lab) as served:
         made = Api(lab, *served)
         made.publish(1)
