@@ -151,7 +151,7 @@ def test_a_lost_catalog_is_noticed_and_rebuilt(lab: Lab) -> None:
     lab.pull("lost")
     with pytest.raises(CorruptionError, match="catalog rebuild"):
         lab.plan("lost")
-    assert set(rebuild_catalog(lab.settings, lab.objects)) == {"trusted.lost"}
+    assert "trusted.lost" in rebuild_catalog(lab.settings, lab.objects)
     assert lab.build(lab.plan("lost"))["trusted.lost"]["number"] == 2
     assert [str(price) for _, price in lab.rows("trusted.lost", "id", "price")] == ["2.00"]
 
