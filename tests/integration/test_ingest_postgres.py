@@ -199,9 +199,9 @@ def test_a_wrong_password_a_lost_database_and_a_dead_server_are_told_apart(objec
     url = objects.settings.environment["FLIGHTS_DATABASE_URL"]
     wrong = posted({"id": "bigint"}, url=url.replace("@", "x@"))
     assert "access denied for the user (PostgreSQL state 28P01)" in refused(wrong, objects, UsageError)
-    lost = posted({"id": "bigint"}, url=url.removesuffix("/shop") + "/nowhere")
+    lost = posted({"id": "bigint"}, url=url.rpartition("/")[0] + "/nowhere")
     assert "no such database (PostgreSQL state 3D000)" in refused(lost, objects, UsageError)
-    dead = posted({"id": "bigint"}, url=url.rpartition(":")[0] + ":1/shop")
+    dead = posted({"id": "bigint"}, url=url.rpartition(":")[0] + ":1/flights")
     assert "got no connection; try again later" in refused(dead, objects, TemporaryError)
 
 

@@ -97,7 +97,7 @@ def test_a_killed_server_is_started_again_with_its_port_and_data(home: Path) -> 
     up(settings_of(home))
     before = read_state(home / ".lake")["mariadb"].port
     kill(home, "mariadb")
-    assert states(home) == {"minio": "running", "mariadb": "dead", "feeds": "running"}
+    assert states(home) == {"minio": "running", "mariadb": "dead", "postgresql": "running", "feeds": "running"}
     assert [server.name for server in up(settings_of(home)) if server.is_new] == ["mariadb"]
     assert read_state(home / ".lake")["mariadb"].port == before
     assert rows(home, "SELECT count(*) FROM customers") == [(13,)]
@@ -183,7 +183,7 @@ def test_a_server_that_the_environment_puts_elsewhere_is_not_started(home: Path)
     settings = settings_of(
         home, LAKE_S3_ENDPOINT="http://127.0.0.1:1", SHOP_DATABASE_URL="mysql://me:hidden@db.example.com/shop"
     )
-    assert [server.name for server in up(settings)] == ["feeds"]
+    assert [server.name for server in up(settings)] == ["postgresql", "feeds"]
     shown = {server.name: (server.state, server.address) for server in status(settings)}
     assert shown["minio"] == ("foreign", "http://127.0.0.1:1")
     assert shown["mariadb"] == ("foreign", "mysql://db.example.com/shop")
