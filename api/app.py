@@ -37,7 +37,7 @@ def make_app(settings: Settings) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         served.warm()
         yield
-        served.desk.close()
+        served.close()
 
     app = FastAPI(
         title="Embalse",

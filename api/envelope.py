@@ -39,7 +39,7 @@ class Envelope:
             exchange.asker = self._asker(scope, exchange.headers)
             inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
             await self.app(inner, receive, exchange.send)
-        except Exception as error:
+        except Exception as error:  # whatever it was: who asked gets an answer, and the log the cause
             problem = of_error(error)
             if problem is not None and problem.name == "unavailable":
                 log.warning("request %s: %s", exchange.id, error)

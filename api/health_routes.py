@@ -22,11 +22,15 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inli
 def health_routes(served: Served) -> APIRouter:
     """The routes, over what is served."""
     router = APIRouter(tags=["health"], default_response_class=Response)
-    probes: dict[str, Callable[[], object]] = {
-        "store": lambda: served.objects.bytes_of(f"{paths.STATE}/ready"),
-        "catalog": served.tables.tables,
-    }
-    watcher = _Watcher(probes)
+
+    def store() -> object:
+        return served.objects.bytes_of(f"{paths.STATE}/ready")
+
+    def catalog() -> object:
+        return served.shelf.known()
+
+    watcher = _Watcher({"store": store, "catalog": catalog})
+    served.closing.append(watcher.close)
 
     @router.get("/healthz", summary="Whether the process lives", responses={200: {"model": HealthModel}})
     async def healthz(request: Request) -> Response:
@@ -66,6 +70,10 @@ class _Watcher:
         self._probes = probes
         self._threads = ThreadPoolExecutor(len(probes), "probe")
         self._asked: dict[str, asyncio.Future[object]] = {}
+
+    def close(self) -> None:
+        """Ask nothing more."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def failing(self) -> list[str]:
         """Names of those that do not answer in time."""

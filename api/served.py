@@ -1,5 +1,6 @@
 """What the API answers from: settings, declarations and named queries, read once; store and engine, opened when first asked."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
 
@@ -29,6 +30,7 @@ class Served:
         self.questions: dict[str, Question] = load_questions()
         self.tables = ServedTables(open_catalog(settings))
         self.desk = Desk(settings.api.concurrency, settings.api.timeout_seconds)
+        self.closing: list[Callable[[], None]] = [self.desk.close]
 
     @cached_property
     def objects(self) -> Objects:
@@ -38,7 +40,9 @@ class Served:
     @cached_property
     def engine(self) -> Engine:
         """The engine, kept warm; it knows the served tables alone."""
-        return open_engine(self.settings, catalog=self.tables, memory=self.settings.api.memory)
+        engine = open_engine(self.settings, catalog=self.tables, memory=self.settings.api.memory)
+        self.closing.append(engine.close)
+        return engine
 
     @cached_property
     def shelf(self) -> Shelf:
@@ -50,3 +54,8 @@ class Served:
         with suppress(LakeError):  # `/readyz` tells what does not answer
             self.engine.ask("SELECT ?", (1,))
         self.shelf.declared  # noqa: B018
+
+    def close(self) -> None:
+        """Begin nothing more; what is under way ends within its time."""
+        for close in self.closing:
+            close()

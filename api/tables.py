@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
-from api.problems import Problem
+from api.problems import RETRY_SECONDS, Problem
+from lake import paths
 from lake.kept import Kept
 from lake.settings import Settings
 from lake.sources import load_sources
@@ -175,7 +176,7 @@ class Shelf:
 
     def all(self) -> list[Table]:
         """Every table at its current snapshot, by name."""
-        known = sorted(self.tables.tables().items())
+        known = sorted(self.known().items())
         with ThreadPoolExecutor(8) as pool:
             states = list(pool.map(lambda item: self.states.at(item[1]), known))
         return [self._table(name, state, state.current) for (name, _), state in zip(known, states, strict=True)]
@@ -185,7 +186,7 @@ class Shelf:
 
         Raises Problem when there is no such table, or the snapshot is no longer kept.
         """
-        known = self.tables.tables()
+        known = self.known()
         if name not in known:
             raise Problem("not-found", f"no table {name!r}; {near(name, known)}")
         state = self.states.at(known[name])
@@ -194,6 +195,17 @@ class Shelf:
                 "expired-snapshot", "the table's state that this cursor reads is no longer kept; begin again without it"
             )
         return self._table(name, state, state.current if snapshot is None else snapshot)
+
+    def known(self) -> dict[str, str]:
+        """Address of the current metadata of every served table.
+
+        Raises Problem when the catalog knows none although some were published: it was lost.
+        """
+        known = self.tables.tables()
+        if not known and any(self.states.objects.list(paths.publication_hint("").removesuffix(".json"))):
+            said = "the catalog knows no table, and some were published; `lake catalog rebuild` finds them again"
+            raise Problem("unavailable", said, {"Retry-After": RETRY_SECONDS})
+        return known
 
     def _table(self, name: str, state: TableState, snapshot: int | None) -> Table:
         key = (name, state.location, snapshot)

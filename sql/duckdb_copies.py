@@ -5,6 +5,7 @@ import threading
 import time
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 
@@ -55,12 +56,17 @@ class Copies:
                 return copy.name
             times = self._asked.put(source, (self._asked.get(source) or 0) + 1)
         if times == WORTH:
-            self._worker.submit(self._make, source)
+            with suppress(RuntimeError):  # it was closed a moment ago
+                self._worker.submit(self._make, source)
         return None
 
     def settle(self) -> None:
         """Wait until every copy under way is made."""
         self._worker.submit(lambda: None).result()
+
+    def close(self) -> None:
+        """Make no more copies."""
+        self._worker.shutdown(wait=False, cancel_futures=True)
 
     def _make(self, source: Source) -> None:
         cursor = self._connection.cursor()

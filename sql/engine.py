@@ -65,6 +65,9 @@ class Engine(Protocol):
         over, and TemporaryError when a server does not answer.
         """
 
+    def close(self) -> None:
+        """Begin nothing more in threads of its own, so that the process can end."""
+
 
 def open_engine(settings: Settings, name: str = "duckdb", catalog: Tables | None = None, memory: str = "") -> Engine:
     """The engine of that name over the tables of a catalog, or of the one that the settings name.

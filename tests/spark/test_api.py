@@ -317,3 +317,12 @@ def test_readiness_names_what_does_not_answer(api: Api, tmp_path: Path) -> None:
             ready = requests.get(f"{url}/readyz", timeout=60)
             assert (ready.status_code, ready.json()["failing"]) == (503, ["store", "catalog"])
             assert ready.headers["retry-after"] == "1"
+
+
+def test_a_lost_catalog_is_told_and_does_not_look_like_an_empty_lake(api: Api, tmp_path: Path) -> None:
+    lost = replace(api.lab.settings, catalog=f"sqlite:{tmp_path}/catalog.db")
+    with serving(replace(api.lab, settings=lost)) as (url, _):
+        for path in ("/v1/tables", "/v1/tables/trusted.goods"):
+            told = requests.get(url + path, timeout=60)
+            assert (told.status_code, "`lake catalog rebuild`" in told.json()["detail"]) == (503, True)
+        assert requests.get(f"{url}/readyz", timeout=60).json()["failing"] == ["catalog"]

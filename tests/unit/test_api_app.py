@@ -13,6 +13,7 @@ from api.app import make_app
 from api.problems import KINDS, TYPES_PATH
 from lake.errors import UsageError
 from lake.settings import HOME, read_settings
+from store.catalog import open_catalog
 from tests.asgi import Answered, ask
 
 SECRET = "the-secret-of-ana-and-nobody-else"
@@ -20,8 +21,10 @@ HASH = hashlib.sha256(SECRET.encode()).hexdigest()
 
 
 def app_of(home: Path, **more: str) -> FastAPI:
-    """The app of a lake without any table and without a server."""
-    return make_app(read_settings({"LAKE_HOME": str(home), "LAKE_SOURCES": str(HOME / "ingest" / "sources"), **more}))
+    """The app of a lake whose catalog knows a table, without a server."""
+    settings = read_settings({"LAKE_HOME": str(home), "LAKE_SOURCES": str(HOME / "ingest" / "sources"), **more})
+    open_catalog(settings).register({"refined.things": "s3://lake/things/metadata/1.json"})
+    return make_app(settings)
 
 
 @pytest.fixture(scope="module")
