@@ -12,9 +12,9 @@ from typing import Any
 from api.problems import RETRY_SECONDS, Problem
 from lake import paths
 from lake.kept import Kept
+from lake.model_tables import load_tables
 from lake.settings import Settings
 from lake.sources import load_sources
-from lake.tables import load_refined
 from sql.engine import Tables
 from sql.types import iceberg_type
 from sql.values import is_comparable
@@ -131,7 +131,7 @@ def read_declared(settings: Settings) -> dict[str, Declared]:
         found[source.trusted] = Declared(
             source.description, tuple(source.key), meanings, hidden, source.schedule, source.declaration
         )
-    for table in load_refined(settings.code / "jobs" / "refined").values():
+    for table in load_tables(settings.code / "jobs").values():
         meanings = {name: column.description or "" for name, column in table.contract.columns.items()}
         found[table.table] = Declared(
             table.contract.description, tuple(table.contract.key), meanings, fingerprint=table.declaration

@@ -1,22 +1,24 @@
 """Builds one table of a plan, if under its lease it still needs it."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from jobs.audit import Auditor
-from jobs.build_refined import RefinedBuild
+from jobs.build_refined import RefinedBuild, table_function
 from jobs.build_trusted import TrustedBuild
 from jobs.gate import Gate
 from jobs.orphans import tidied
 from jobs.publications import Publication
 from jobs.tables import Tables
 from lake.errors import GateError
-from lake.planning import Wanted, decide
+from lake.planning import Inputs, Wanted, decide
 from lake.sources import source_from
 from lake.tables import Refined
 from store.leases import Lease
+from store.models import read_model, usable_pin
 from store.objects import Objects
 
 Record = dict[str, Any]
@@ -46,6 +48,7 @@ class Builder:
         guarded = [entry["table"], *([f"quarantine.{entry['name']}"] if entry["kind"] == "trusted" else [])]
         facts = tidied(self.spark, self.objects, lease, self.run, *guarded)
         inputs = self._pinned(entry)
+        inputs |= self._model_pin(entry, inputs)
         published = self.tables.publications(entry["table"])
         wanted = Wanted(entry["declaration"], entry["code"], inputs)
         decision = decide(wanted, [asdict(publication) for publication in published], entry["table"] in self.plan["again"])
@@ -74,11 +77,34 @@ class Builder:
             pins[table] = {"number": published[0].number, "snapshot": published[0].snapshot}
         return pins
 
+    def _model_pin(self, entry: Record, inputs: Inputs) -> Inputs:
+        """The promoted model of a table that one makes; the first of a declaration is trained now."""
+        table = self.refined.get(entry["name"]) if entry["kind"] == "refined" else None
+        if table is None or table.model is None:
+            return {}
+        if not usable_pin(self.objects, table):
+            from jobs.models.keeping import train
+
+            ((name, snapshot),) = inputs.items()
+            rows = self.tables.read(name, int(snapshot["snapshot"]))
+            train(self.objects, table, rows, {"table": name, **snapshot}, self.run)
+        return usable_pin(self.objects, table)
+
     def _refined(
         self, entry: Record, wanted: Wanted, published: list[Publication], whole: bool, lease: Lease
     ) -> tuple[Publication, Record]:
-        build = RefinedBuild(self.tables, self.auditor, self.refined[entry["name"]], wanted, published, whole, lease)
+        table = self.refined[entry["name"]]
+        function = self._scorer(table, wanted.inputs) if table.model else table_function(table)
+        build = RefinedBuild(self.tables, self.auditor, table, function, wanted, published, whole, lease)
         return build.publish(self.run)
+
+    def _scorer(self, table: Refined, inputs: Inputs) -> Callable[..., DataFrame]:
+        """What makes a model's table from its input: the shared scorer with the pinned model."""
+        from jobs.models.scoring import scored
+
+        model, document = table.model, read_model(self.objects, table.name, inputs[f"model.{table.name}"]["model"])
+        assert model is not None
+        return lambda **frames: scored(frames[model.input], model, document)
 
     def _trusted(
         self, entry: Record, wanted: Wanted, published: list[Publication], whole: bool, lease: Lease

@@ -32,6 +32,7 @@ class RefinedBuild:
     tables: Tables
     auditor: Auditor
     declared: Refined
+    function: Callable[..., DataFrame]
     wanted: Wanted
     published: list[Publication]
     is_whole: bool
@@ -46,15 +47,14 @@ class RefinedBuild:
         schema = T.StructType(
             [T.StructField(n, T._parse_datatype_string(stored_type(c.type))) for n, c in contract.columns.items()]
         )
-        pinned = {name.partition(".")[2]: self._read(name, self.wanted.inputs) for name in self.wanted.inputs}
+        tables = [name for name, pin in self.wanted.inputs.items() if "snapshot" in pin]
+        pinned = {name.partition(".")[2]: self._read(name, self.wanted.inputs) for name in tables}
         inputs, values = dict(pinned), self._changed_values()
         if values is not None and contract.partition:
             among = has_value(contract.partition.column, values)
             inputs |= {name: pinned[name].where(among) for name in contract.partition.of}
-        function: Callable[..., DataFrame] = getattr(
-            importlib.import_module(f"jobs.refined.{self.declared.name}"), self.declared.name
-        )
-        frame = _as_declared(_called(function, {name: inputs[name] for name in self.declared.inputs}, table), schema, table)
+        made = _called(self.function, {name: inputs[name] for name in self.declared.inputs}, table)
+        frame = _as_declared(made, schema, table)
         comments = {name: column.description for name, column in contract.columns.items() if column.description}
         facts = {"declaration": self.wanted.declaration, "code": self.wanted.code}
         by = (contract.partition.column,) if contract.partition else ()
@@ -78,7 +78,11 @@ class RefinedBuild:
         if partition is None or self.is_whole or not self.published:
             return None
         before = self.published[0].inputs
-        changed = [name for name, pin in self.wanted.inputs.items() if before.get(name, {}).get("snapshot") != pin["snapshot"]]
+        changed = [
+            name
+            for name, pin in self.wanted.inputs.items()
+            if any(before.get(name, {}).get(fact) != pin.get(fact) for fact in ("snapshot", "model"))
+        ]
         if any(name.partition(".")[2] not in partition.of or name not in before for name in changed):
             return None
         if not all(self.tables.has_snapshot(name, int(before[name]["snapshot"])) for name in changed):
@@ -94,6 +98,12 @@ class RefinedBuild:
             self.tables.overwrite(target, frame, F.lit(True))
         elif values:
             self.tables.overwrite(target, frame, has_value(partition.column, values))
+
+
+def table_function(declared: Refined) -> Callable[..., DataFrame]:
+    """The function that makes a table which no model makes."""
+    function: Callable[..., DataFrame] = getattr(importlib.import_module(f"jobs.refined.{declared.name}"), declared.name)
+    return function
 
 
 def _called(function: Callable[..., DataFrame], inputs: dict[str, DataFrame], table: str) -> DataFrame:

@@ -24,7 +24,7 @@ from jobs.tables import Tables
 from lake.arguments import parse_job_arguments
 from lake.errors import GateError, LakeError, TemporaryError
 from lake.log import start_log
-from lake.tables import load_refined
+from lake.model_tables import load_tables
 from store import effects
 from store.leases import held
 from store.objects import Objects
@@ -56,10 +56,8 @@ def _warm_up() -> None:
 
 
 def _build(tables: Tables, plan: dict[str, Any]) -> int:
-    refined = load_refined(files("jobs") / "refined")
-    builder = Builder(
-        tables.spark, tables.objects, tables, Gate(plan["run"], partial(note_results, tables.objects)), refined, plan
-    )
+    gate = Gate(plan["run"], partial(note_results, tables.objects))
+    builder = Builder(tables.spark, tables.objects, tables, gate, load_tables(files("jobs")), plan)
     records = build_all(builder)
     keep_results(tables, builder.gate)
     return _exit_code(records)
@@ -102,6 +100,30 @@ def _maintain(tables: Tables, plan: dict[str, Any]) -> int:
     return exit_code(Upkeep(tables, plan["run"], plan["maintain"]).all())
 
 
+def _train(tables: Tables, plan: dict[str, Any]) -> int:
+    """Train a model on its input as it is published now."""
+    from jobs.models.keeping import train
+
+    table, name = load_tables(files("jobs"))[plan["train"]["model"]], plan["train"]["input"]
+    with held(tables.objects, f"model/{table.name}", plan["run"]), java_errors(name):
+        published = tables.publications(name)
+        if not published:
+            raise GateError(
+                f"model {table.name}: its input {name} was never published; `lake run {table.name}` builds and trains"
+            )
+        pin = {"table": name, "number": published[0].number, "snapshot": published[0].snapshot}
+        trained = train(tables.objects, table, tables.read(name, published[0].snapshot), pin, plan["run"])
+    kept = {
+        "outcome": "promoted" if trained.verdict.is_promoted else "kept",
+        "why": trained.verdict.why,
+        "is_new": trained.is_new,
+    }
+    tell(event="model", name=table.name, **kept, document=trained.document)
+    if trained.verdict.is_promoted:
+        return 0
+    raise GateError(f"model {table.name}: {trained.document['id']} is kept beside the promoted one: {trained.verdict.why}")
+
+
 def _exit_code(records: dict[str, Record]) -> int:
     codes = {record["exit_code"] for record in records.values() if "exit_code" in record}
     return next((code for code in (1, 2, TemporaryError.exit_code, GateError.exit_code, 5) if code in codes), 0)
@@ -113,6 +135,7 @@ ACTIONS: dict[str, Callable[[Tables, dict[str, Any]], int]] = {
     "drop": _drop,
     "check": _check,
     "maintain": _maintain,
+    "train": _train,
 }
 
 if __name__ == "__main__":

@@ -22,7 +22,9 @@ def parse_job_arguments(arguments: Sequence[str]) -> tuple[Settings, str, str]:
     parser.add_argument("--region", required=True, help="region used to sign S3 requests")
     parser.add_argument("--endpoint", default="", help="address of an S3 server that is not AWS")
     parser.add_argument("--run", required=True, help="id of the run whose plan is to be carried out")
-    parser.add_argument("action", choices=["build", "rollback", "drop", "check", "maintain"], help="what to do with the plan")
+    parser.add_argument(
+        "action", choices=["build", "rollback", "drop", "check", "maintain", "train"], help="what to do with the plan"
+    )
     given = parser.parse_args(arguments)
     overrides = {
         "LAKE_ROOT": given.root,

@@ -122,6 +122,21 @@ def doctor_probe(name: str) -> str:
     return f"{STATE}/doctor/{name}"
 
 
+def models(name: str) -> str:
+    """Folder of a declared model's trained models."""
+    return f"models/{name}/"
+
+
+def model(name: str, model_id: str) -> str:
+    """A trained model, written once."""
+    return f"{models(name)}{model_id}.json"
+
+
+def model_state(name: str) -> str:
+    """Which trained model is promoted."""
+    return f"{STATE}/models/{name}.json"
+
+
 def quality_results(table: str) -> str:
     """What the table's last gate found."""
     return f"{STATE}/quality/{table}.json"

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 Inputs = dict[str, dict[str, Any]]
-"""Per input its position: `{seq, run}` of a source's newest raw run, `{number, snapshot}` of a table's publish."""
+"""Per input its position: `{seq, run}` of a source's newest raw run, `{number, snapshot}` of a table's publish,
+`{model}` of the promoted model, which may be an earlier one again."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,12 @@ class Decision:
 
 
 def position(input_: dict[str, Any]) -> int:
-    """How far an input has come: its sequence or publish number."""
+    """How far an input has come: its sequence or publish number; a model's is always 0."""
     return int(input_.get("seq", input_.get("number", 0)))
+
+
+def _is_news(now: dict[str, Any], before: dict[str, Any]) -> bool:
+    return position(now) > position(before) or now.get("model") != before.get("model")
 
 
 def decide(wanted: Wanted, published: Sequence[dict[str, Any]], is_asked: bool = False) -> Decision:
@@ -56,5 +61,5 @@ def decide(wanted: Wanted, published: Sequence[dict[str, Any]], is_asked: bool =
         return Decision(True, "its declaration changed", whole=True)
     if last["facts"].get("code") != wanted.code:
         return Decision(True, "its code changed", whole=True)
-    news = [name for name, now in wanted.inputs.items() if position(now) > position(last["inputs"].get(name, {}))]
+    news = [name for name, now in wanted.inputs.items() if _is_news(now, last["inputs"].get(name, {}))]
     return Decision(True, f"new input from {', '.join(news) or 'other tables'}")

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, field_validator, model_validator
 
@@ -16,6 +16,9 @@ from lake.errors import UsageError
 from lake.expectations import Expectation
 from lake.freshness import FORM, checked_promise
 
+if TYPE_CHECKING:
+    from lake.model import Model
+
 
 class TableColumn(Declaration):
     """A column of a refined table."""
@@ -24,6 +27,13 @@ class TableColumn(Declaration):
     description: str | None = Field(default=None, description="what it means, with its unit")
 
     _type = field_validator("type")(checked_type)
+
+
+def long_form(columns: Any) -> Any:
+    """Columns with the short form `price: double` written out."""
+    if not isinstance(columns, dict):
+        return columns
+    return {name: {"type": column} if isinstance(column, str) else column for name, column in columns.items()}
 
 
 class Partition(Declaration):
@@ -56,9 +66,7 @@ class Table(Declaration):
     @field_validator("columns", mode="before")
     @classmethod
     def _long_form(cls, value: Any) -> Any:
-        if not isinstance(value, dict):
-            return value
-        return {name: {"type": column} if isinstance(column, str) else column for name, column in value.items()}
+        return long_form(value)
 
     @field_validator("fresh_within")
     @classmethod
@@ -79,12 +87,13 @@ class Table(Declaration):
 
 @dataclass(frozen=True)
 class Refined:
-    """A refined table as planning sees it: contract, inputs by name, and a hash of its code."""
+    """A refined table as planning sees it: contract, inputs by name, and a hash of its code; the model that makes it, if one does."""
 
     name: str
     contract: Table
     inputs: tuple[str, ...]
     code: str
+    model: "Model | None" = None
 
     @property
     def table(self) -> str:
@@ -92,9 +101,15 @@ class Refined:
         return f"refined.{self.name}"
 
     @property
+    def folder(self) -> str:
+        """Folder that declares it."""
+        return "jobs/models" if self.model else "jobs/refined"
+
+    @property
     def declaration(self) -> str:
         """Hash of the contract without its words and its promise."""
         facts = self.contract.model_dump(mode="json", exclude={"description": True, "fresh_within": True})
+        facts |= {"model": self.model.facts} if self.model else {}
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -162,16 +177,17 @@ def in_order(sources: Iterable[str], refined: dict[str, Refined]) -> list[Refine
     known = set(sources)
     both = sorted(known & set(refined))
     if both:
-        raise UsageError(f"jobs/refined/{both[0]}.yaml: a source is called {both[0]!r} too; names are unique across zones")
+        raise UsageError(
+            f"{refined[both[0]].folder}/{both[0]}.yaml: a source is called {both[0]!r} too; names are unique across zones"
+        )
     for table in refined.values():
         for name in table.contract.partition.of if table.contract.partition else ():
             if name not in table.inputs:
                 raise UsageError(f"{table.name}.yaml: partition.of: got {name!r}, expected one of {', '.join(table.inputs)}")
         for name in table.inputs:
             if name not in known and name not in refined:
-                raise UsageError(
-                    f"jobs/refined/{table.name}.py: got input {name!r}, expected one of {', '.join(sorted(known | set(refined)))}"
-                )
+                where = f"{table.folder}/{table.name}.{'yaml' if table.model else 'py'}"
+                raise UsageError(f"{where}: got input {name!r}, expected one of {', '.join(sorted(known | set(refined)))}")
     ordered: list[Refined] = []
     waiting = dict(refined)
     while waiting:

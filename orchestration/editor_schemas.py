@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from lake import columns
+from lake.model import Model
 from lake.sources import AnySource
 from lake.tables import Table
 
@@ -23,14 +24,20 @@ def table_schema() -> Schema:
     return _for_editors(Table.model_json_schema(by_alias=True), "A refined table of the lake")
 
 
+def model_schema() -> Schema:
+    """JSON Schema of a model's file, short forms included."""
+    return _for_editors(Model.model_json_schema(by_alias=True), "A model of the lake")
+
+
 def _for_editors(schema: Schema, title: str) -> Schema:
     """The schema without generated titles, and with the types and the short form that the validators know."""
     clean: Schema = _untitled(schema)
     types = {"anyOf": [{"enum": list(columns.SIMPLE_TYPES)}, {"type": "string", "pattern": DECIMAL_PATTERN}]}
     clean["$defs"]["ColumnType"] = types
     for model in (clean, *clean["$defs"].values()):
-        listed = model.get("properties", {}).get("columns", {})
-        if "additionalProperties" in listed:
+        for listed in (model.get("properties", {}).get(name, {}) for name in ("columns", "entity", "carry")):
+            if "additionalProperties" not in listed:
+                continue
             listed["propertyNames"] = {"pattern": f"^{columns.NAME.pattern}$"}
             listed["additionalProperties"] = {"anyOf": [{"$ref": "#/$defs/ColumnType"}, listed["additionalProperties"]]}
     for name in ("Column", "TableColumn"):

@@ -34,6 +34,8 @@ class Made:
     fields: list[dict[str, Any]]
     tables: "list[Made]" = field(default_factory=list)
     origins: list[Origin] = field(default_factory=list)
+    model: str | None = None
+    """Id of the trained model that scored it."""
 
     def all(self) -> "Iterator[Made]":
         """Every table of the tree, each publish once, what is made from others behind them."""
@@ -104,7 +106,8 @@ class _Tree:
         inputs = publication["inputs"]
         tables = [self.made(name, int(at["number"])) for name, at in inputs.items() if "number" in at]
         origins = [self._origin(name, at["run"], int(at["seq"])) for name, at in inputs.items() if "seq" in at]
-        return Made(table, number, publication, fields, tables, origins)
+        model = next((at["model"] for at in inputs.values() if "model" in at), None)
+        return Made(table, number, publication, fields, tables, origins, model)
 
     def _origin(self, source: str, run: str, seq: int) -> Origin:
         """The run of a mark and all before it; of a snapshot it is the whole truth alone."""
@@ -142,6 +145,7 @@ def _table_facts(made: Made) -> dict[str, Any]:
         "is_remembered": made.publication is not None,
         **{name: (made.publication or {}).get(name) for name in kept},
         "columns": made.fields,
+        "model": made.model,
         "tables": [{"table": each.table, "publish": each.number} for each in made.tables],
         "sources": [
             {"source": each.source, "runs": [run.run for run in each.runs], "gone": each.gone} for each in made.origins

@@ -43,7 +43,8 @@ def _table(made: Made, seen: set[tuple[str, int]]) -> Line:
     back = told["facts"].get("rolled_back_to")
     tables = [_table(each, seen) for each in made.tables]
     origins = [line for origin in made.origins for line in _origin(origin)]
-    return Line(text + (f", back to publish {back}" if back else ""), [*tables, *origins])
+    models = [Line(f"model {made.model}")] if made.model else []
+    return Line(text + (f", back to publish {back}" if back else ""), [*models, *tables, *origins])
 
 
 def _origin(origin: Origin) -> list[Line]:

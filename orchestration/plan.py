@@ -8,16 +8,18 @@ from typing import Any
 
 from lake import paths
 from lake.errors import CorruptionError, UsageError
+from lake.model_tables import load_tables
 from lake.planning import Inputs, Wanted, decide
 from lake.rest_source import RestSource
 from lake.settings import Settings
 from lake.source import Source
 from lake.sources import load_sources
-from lake.tables import Refined, in_order, load_refined, trusted_code
+from lake.tables import Refined, in_order, trusted_code
 from store import raw
 from store.catalog import open_catalog, publications, table_metadata
 from store.documents import read_document
 from store.manifests import Manifest
+from store.models import usable_pin
 from store.objects import Objects
 
 Entry = dict[str, Any]
@@ -73,9 +75,9 @@ def read_declarations(settings: Settings) -> Declared:
     Raises UsageError for the first declaration that is wrong.
     """
     sources = load_sources(settings.sources)
-    refined = load_refined(files("jobs") / "refined")
     jobs = files("jobs")
-    return Declared(sources, {table.name: table for table in in_order(sources, refined)}, trusted_code(jobs))
+    refined = in_order(sources, load_tables(jobs))
+    return Declared(sources, {table.name: table for table in refined}, trusted_code(jobs))
 
 
 def published_tables(settings: Settings, objects: Objects, tables: Iterable[str] | None = None) -> Published:
@@ -112,7 +114,7 @@ def planned_tables(
         entries.append(_trusted_entry(objects, declared, declared.sources[name], newest, published, again))
     building = {entry["table"] for entry in entries if entry["build"]}
     for name in refined:
-        entry = _refined_entry(declared, declared.refined[name], published, building)
+        entry = _refined_entry(objects, declared, declared.refined[name], published, building)
         entries.append(entry)
         if entry["build"]:
             building.add(entry["table"])
@@ -180,9 +182,10 @@ def _run(objects: Objects, source: Source, manifest: Manifest) -> Entry:
     }
 
 
-def _refined_entry(declared: Declared, table: Refined, published: Published, building: set[str]) -> Entry:
+def _refined_entry(objects: Objects, declared: Declared, table: Refined, published: Published, building: set[str]) -> Entry:
     inputs = [declared.table(name) for name in table.inputs]
     pins = {name: _pin(published[name][0]) for name in inputs if published.get(name)}
+    pins |= usable_pin(objects, table)
     wanted = Wanted(table.declaration, table.code, pins)
     decision = decide(wanted, published.get(table.table, []))
     rebuilt = [name for name in inputs if name in building]

@@ -5,7 +5,6 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from functools import partial
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +13,17 @@ from pydantic import BaseModel
 from lake import columns, errors, expectations
 from lake.database_source import Cursor, DatabaseSource, Tls
 from lake.files_source import Dates, FilesSource, ForeignS3
+from lake.model import Clusters, Feature, Model, Training
 from lake.rest_auth import AUTHS
 from lake.rest_paging import PAGINATIONS
 from lake.rest_source import Each, Records, RestCursor, RestSource
 from lake.settings import HOME, SETTINGS
 from lake.source import Source
-from lake.sources import load_sources
-from lake.tables import Partition, Refined, Table, TableColumn, load_refined
-from orchestration import markdown as md
+from lake.tables import Partition, Table, TableColumn
 from orchestration.api_reference import api_page
-from orchestration.editor_schemas import source_schema, table_schema
+from orchestration.editor_schemas import model_schema, source_schema, table_schema
+from orchestration.markdown import COMMAND, anchor, code, page, table
+from orchestration.reference_tables import tables_page
 from orchestration.words import parser
 
 FOLDER = HOME / "docs" / "reference"
@@ -53,17 +53,18 @@ def references() -> dict[str, str]:
         "api.md": api_page(),
         "source.schema.json": _json(source_schema()),
         "table.schema.json": _json(table_schema()),
+        "model.schema.json": _json(model_schema()),
     }
 
 
 def settings_page() -> str:
     """Every environment variable the lake reads."""
     rows = [
-        (f"`{name}`", md.code(default) if default and " " not in default else default, meaning)
+        (f"`{name}`", code(default) if default and " " not in default else default, meaning)
         for name, (default, meaning) in SETTINGS.items()
     ]
     text = "Environment variables. They win over `.lake/env`, which `lake up` writes. Relative paths start at `LAKE_HOME`.\n"
-    return md.page("Settings", text, md.table(("setting", "default", "meaning"), rows))
+    return page("Settings", text, table(("setting", "default", "meaning"), rows))
 
 
 def verbs_page() -> str:
@@ -74,9 +75,9 @@ def verbs_page() -> str:
     codes = {code: (name, meaning) for name, code, meaning in _error_codes()}
     rows = [(0, "", "done")] + [(code, f"`{name}`", meaning) for code, (name, meaning) in sorted(codes.items())]
     rows += [(130, "", "stopped by Ctrl-C"), (143, "", "stopped by SIGTERM")]
-    exits = "## Exit codes\n\n" + md.table(("code", "error", "meaning"), rows)
+    exits = "## Exit codes\n\n" + table(("code", "error", "meaning"), rows)
     text = "`lake VERB`. Results go to stdout, progress and the log to stderr; `--json` prints the result for programs.\n"
-    return md.page("Verbs", text, helps, exits)
+    return page("Verbs", text, helps, exits)
 
 
 #: Part of a declaration that has several forms -> a word that only its forms are chosen by.
@@ -84,7 +85,7 @@ UNIONS = {"checks": "between", "expectations": "row_count", "pagination": "offse
 
 
 def declarations_page() -> str:
-    """Every key of a source's and a refined table's YAML file."""
+    """Every key of a source's, a refined table's and a model's YAML file."""
     shared = [*Source.model_fields, "kind"]
     sections: list[Section] = [("Source", Source, _fields(Source))]
     sections += [(f"kind: {_const(kind, 'kind')}", kind, _without(kind, shared)) for kind in KINDS]
@@ -100,17 +101,22 @@ def declarations_page() -> str:
         "Table": Table,
         "Table column": TableColumn,
         "Partition": Partition,
+        "Model": Model,
+        "Feature": Feature,
+        "Clusters": Clusters,
+        "Training": Training,
     }
     sections += [(title, model, _fields(model)) for title, model in plain.items()]
     checks = [(_const(rule, "rule"), rule, _without(rule, ["rule"])) for rule in CHECKS]
     expected = [(_const(rule, "rule"), rule, _without(rule, ["rule"])) for rule in EXPECTATIONS]
     text = (
         "A source is `ingest/sources/NAME.yaml`: the keys of [Source](#source) and of one kind. A refined table is\n"
-        "`jobs/refined/NAME.yaml`: the keys of [Table](#table). An unknown key is an error. Texts may hold\n"
-        "`${env:NAME}`, `${env:NAME:-default}` and `${file:PATH}` where a key says so. For editors:\n"
-        "[source.schema.json](source.schema.json) and [table.schema.json](table.schema.json).\n"
+        "`jobs/refined/NAME.yaml`: the keys of [Table](#table). A model is `jobs/models/NAME.yaml`: the keys of\n"
+        "[Model](#model). An unknown key is an error. Texts may hold `${env:NAME}`, `${env:NAME:-default}` and\n"
+        "`${file:PATH}` where a key says so. For editors: [source.schema.json](source.schema.json),\n"
+        "[table.schema.json](table.schema.json) and [model.schema.json](model.schema.json).\n"
     )
-    return md.page(
+    return page(
         "Declarations",
         text,
         *(_section(2, *section) for section in sections),
@@ -125,62 +131,9 @@ def declarations_page() -> str:
     )
 
 
-def tables_page() -> str:
-    """Every trusted and refined table of this lake."""
-    sources, refined = load_sources(HOME / "ingest" / "sources"), load_refined(files("jobs") / "refined")
-    rows = [(f"[`{s.trusted}`](#{md.anchor(s.trusted)})", s.description) for s in sources.values()]
-    rows += [(f"[`{t.table}`](#{md.anchor(t.table)})", t.contract.description) for t in refined.values()]
-    lineage = (
-        "Every trusted table also has `_run_id` and `_ingested_at` (the raw run and when it was made), `_raw_key` and\n"
-        "`_raw_row` (the original and the place in it). A source's rejected rows are in `quarantine.<source>`:\n"
-        "`_run_id`, `_raw_key`, `_raw_row`, `problems` (column, rule, value, message), `payload` (the row's text as JSON,\n"
-        "without PII) and `quarantined_at`. `meta.quality_results` has one row per judged expectation.\n"
-    )
-    parts = [_trusted(source) for source in sources.values()] + [_refined(table, sources) for table in refined.values()]
-    return md.page("Tables", lineage, md.table(("table", "holds"), rows), *parts)
-
-
-def _trusted(source: Any) -> str:
-    """The section of a source's trusted table."""
-    asked = f"table `{source.table}` of `{source.url}`" if isinstance(source, DatabaseSource) else f"`{source.url}`"
-    schedule = f", on `{source.schedule}`" if source.schedule else ""
-    facts = [f"From {asked} ({source.kind}), load {source.load}{schedule}. Key: {md.names(source.key)}."]
-    hidden = [name for name, column in source.columns.items() if column.pii]
-    facts += [f"Stays in raw, because it identifies a person: {md.names(hidden)}."] if hidden else []
-    rows = [
-        (f"`{name}`", column.type, "yes" if column.required else "", md.code(column.from_ or name), column.description or "")
-        for name, column in source.published.items()
-    ]
-    parts = [source.description, *facts, md.table(("column", "type", "required", "from", "meaning"), rows)]
-    return _described(source.trusted, parts, source.checks, source.expectations)
-
-
-def _refined(table: Refined, sources: dict[str, Any]) -> str:
-    """The section of a refined table."""
-    inputs = [sources[name].trusted if name in sources else f"refined.{name}" for name in table.inputs]
-    rows = [(f"`{name}`", column.type, column.description or "") for name, column in table.contract.columns.items()]
-    parts = [table.contract.description, f"From {md.names(inputs)}. Key: {md.names(table.contract.key)}."]
-    parts.append(md.table(("column", "type", "meaning"), rows))
-    return _described(table.table, parts, [], table.contract.expectations)
-
-
-def _described(name: str, parts: list[str], checks: list[Any], expected: list[Any]) -> str:
-    rules = [(check.rule, _arguments(check), f"each row: {check.on_fail}") for check in checks]
-    rules += [(each.rule, _arguments(each), "whole table: halt") for each in expected]
-    listed = [md.table(("check", "of", "when it fails"), rules)] if rules else []
-    return f"## {name}\n\n" + "\n\n".join(part.rstrip("\n") for part in [*parts, *listed]) + "\n"
-
-
-def _arguments(rule: BaseModel) -> str:
-    given = rule.model_dump(exclude={"rule", "on_fail"}, exclude_none=True, exclude_defaults=True)
-    return ", ".join(
-        f"{key} {md.code(', '.join(map(str, value)) if isinstance(value, list) else value)}" for key, value in given.items()
-    )
-
-
 def _section(level: int, title: str, model: type[BaseModel], fields: Iterable[Sequence[object]]) -> str:
     words = " ".join((model.__doc__ or "").split())
-    return f"{'#' * level} {title}\n\n{words}\n\n" + md.table(("key", "type", "default", "meaning"), fields)
+    return f"{'#' * level} {title}\n\n{words}\n\n" + table(("key", "type", "default", "meaning"), fields)
 
 
 def _fields(model: type[BaseModel]) -> list[Field]:
@@ -200,7 +153,7 @@ def _without(model: type[BaseModel], names: Iterable[str]) -> list[Field]:
 
 def _default(field: Schema) -> str:
     default = field.get("default")
-    return "" if default in (None, [], {}) else md.code(json.dumps(default) if isinstance(default, list) else default)
+    return "" if default in (None, [], {}) else code(json.dumps(default) if isinstance(default, list) else default)
 
 
 def _type(field: Schema) -> str:
@@ -208,7 +161,7 @@ def _type(field: Schema) -> str:
     if "$ref" in field:
         name = field["$ref"].rpartition("/")[2]
         heading = {"TableColumn": "Table column", "Each": "for_each", "Records": "records"}.get(name, name)
-        return f"[{heading}](#{md.anchor(heading)})"
+        return f"[{heading}](#{anchor(heading)})"
     if "oneOf" in field:
         words = field["discriminator"]["mapping"]
         kind = next(kind for kind, word in UNIONS.items() if word in words)
@@ -263,7 +216,7 @@ def main(arguments: Sequence[str] | None = None, folder: Path = FOLDER) -> int:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
     for name in differing:
-        print(f"docs/reference/{name}: {f'differs; run `{md.COMMAND}`' if is_check else 'written'}")
+        print(f"docs/reference/{name}: {f'differs; run `{COMMAND}`' if is_check else 'written'}")
     return 1 if is_check and differing else 0
 
 

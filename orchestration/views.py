@@ -83,9 +83,8 @@ def _description(settings: Settings, table: str) -> str:
 
 
 def _inputs(inputs: dict[str, dict[str, Any]]) -> str:
-    return ", ".join(
-        f"{name} {'run' if 'seq' in at else 'publish'} {at.get('seq', at.get('number'))}" for name, at in inputs.items()
-    )
+    words = {"seq": "run", "number": "publish", "model": "model"}
+    return ", ".join(f"{name} {words[fact]} {at[fact]}" for name, at in inputs.items() for fact in words if fact in at)
 
 
 def _print_tables(shown: list[dict[str, Any]]) -> None:

@@ -134,6 +134,16 @@ def _lineage(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=forms, help="text unless --json; openlineage: one run event per line")
 
 
+@verb("model", "model_verbs:called", "models that mark anomalies: train, compare, look")
+def _model(parser: argparse.ArgumentParser) -> None:
+    actions = ["list", "show", "train", "promote", "report"]
+    does = "all; one in full; train on the input as it is published; let the lake score with one that was kept; write a page to look at"
+    parser.add_argument("action", choices=actions, help=does)
+    parser.add_argument("name", nargs="?", metavar="NAME", help="a declared model")
+    parser.add_argument("--id", metavar="ID", help="a trained model (show, promote); the promoted one when left out")
+    parser.add_argument("--to", metavar="FILE", help="where the page goes (report); `.lake/reports/NAME.html` when left out")
+
+
 @verb("rollback", "verbs:rollback", "put an earlier publish of a table back")
 def _rollback(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("table", metavar="TABLE", help="full name such as refined.category_summary")

@@ -1,5 +1,6 @@
 """The flights as `make local-run` left them: rows, joins and figures against ones that pandas computes from the package's files."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -77,3 +78,34 @@ def test_every_flight_counts_once_in_its_hour_with_or_without_weather(copy: Copy
     assert total["readings"] == int(expected["visib"].notna().sum())
     assert total["means"] == pytest.approx(expected["mean"].sum(), rel=1e-9)
     assert total["temps"] == pytest.approx(expected["temp"].sum(), rel=1e-9)
+
+
+def test_the_known_bad_days_of_the_year_have_the_most_anomalous_hours_and_the_highest_scores(copy: Copy) -> None:
+    days = copy.lake.rows(  # five hours behind UTC, or four: in the hour between nothing leaves
+        "SELECT cast(date_add('hour', -5, hour_at) AS date) AS day, count_if(is_anomaly) AS hours, sum(score) AS score"
+        " FROM delay_anomalies GROUP BY 1"
+    )
+    bad = {"2013-02-08", "2013-02-09", "2013-03-08", "2013-05-23", "2013-07-10"}
+    for rank in ("hours", "score"):
+        worst = sorted(days, key=lambda day: -day[rank])[:12]
+        assert bad <= {str(day["day"]) for day in worst}, rank
+
+
+def test_hours_are_judged_by_rule_and_flagged_with_a_reason_as_often_as_declared(copy: Copy, flights: Any) -> None:
+    by_hour = flights.groupby(["origin", "time_hour"]).agg(flights=("flight", "size"), left=("dep_time", "count"))
+    (found,) = copy.lake.rows(
+        "SELECT count(*) AS hours, count(score) AS judged, count_if(is_anomaly) AS flagged, count_if(is_anomaly AND reason IS NULL)"
+        " AS silent, count_if(mean_dep_delay IS NULL AND is_anomaly) AS none_left FROM delay_anomalies"
+    )
+    enough = by_hour[by_hour["flights"] >= 5]
+    assert (found["hours"], found["judged"], found["silent"]) == (len(by_hour), len(enough), 0)
+    assert found["flagged"] == pytest.approx(0.02 * len(enough), rel=0.01)
+    assert found["none_left"] == int((enough["left"] == 0).sum()) > 0
+
+
+def test_the_broken_wind_reading_is_the_worst_of_the_weather_with_its_reason(copy: Copy) -> None:
+    (worst, *rest) = copy.lake.rows("SELECT * FROM weather_anomalies WHERE is_anomaly ORDER BY score DESC")
+    assert worst["wind_speed"] > 1_048
+    assert re.fullmatch(r"wind speed 1,048\.4 miles per hour \(usually \d+\.\d\)", worst["reason"])
+    assert worst["score"] > 10 * rest[0]["score"]
+    assert len(rest) < 0.002 * WEATHER

@@ -1,5 +1,6 @@
 """Follows the guides step by step, in the order in which a newcomer reads them, in a lake beside the copy's first one."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from tests.e2e.reader import Reader
 
 pytestmark = pytest.mark.slow
 #: Folders that the guides write into.
-WRITTEN = ("docs/reference", "ingest/sources", "jobs/refined", "tests/spark")
+WRITTEN = ("docs/reference", "ingest/sources", "jobs/refined", "jobs/models", "tests/spark")
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +53,13 @@ def test_a_second_pull_finds_nothing_new(with_source: Reader) -> None:
 def test_the_guide_to_a_table_works(reader: Reader) -> None:
     done = reader.follows("docs/guides/add-a-table.md")
     assert any("lake run city_sales" in command for command in done)
+
+
+def test_the_guide_to_models_works_and_its_report_stands_alone(reader: Reader) -> None:
+    reader.follows("docs/guides/models.md")
+    page = (reader.checkout / ".lake" / "reports" / "storm_hours.html").read_text()
+    assert page.count("<svg") == 2
+    assert re.findall(r"(?:src|href|url)\s*[=(]|https?:", page) == []
 
 
 def test_the_commands_of_the_guide_to_operation_work(with_source: Reader) -> None:

@@ -26,7 +26,7 @@ SUMMARY = {
 def test_it_ends_well_and_shows_the_refined_tables(copy: Copy) -> None:
     assert copy.local_run.code == 0, copy.local_run.err
     for told in (
-        "18 tables published",
+        "20 tables published",
         "refined.category_summary",
         "refined.product_sales",
         "refined.customer_value",

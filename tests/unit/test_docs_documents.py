@@ -9,9 +9,11 @@ import pytest
 import yaml
 
 from lake import errors
+from lake.model import Model
+from lake.model_tables import load_tables
 from lake.settings import HOME
 from lake.sources import load_sources, source_from
-from lake.tables import Table, load_refined
+from lake.tables import Table
 from orchestration.words import parser
 from tests.documents import blocks, documents
 
@@ -73,6 +75,9 @@ def test_every_table_of_a_document_has_as_many_cells_in_each_row(document: Path)
 def test_the_yaml_of_the_guides_is_valid() -> None:
     guides = (HOME / "docs" / "guides").glob("*.md")
     found = [yaml.safe_load(block.text) for guide in guides for block in blocks(guide) if block.kind == "yaml"]
+    for declared in found:
+        if "features" in declared:
+            Model.model_validate(declared)
     whole = [declared for declared in found if "columns" in declared]
     for declared in whole:
         if "kind" in declared:
@@ -115,7 +120,7 @@ def test_the_changelog_has_an_unreleased_section() -> None:
 def test_the_picture_shows_the_tables_there_are() -> None:
     picture = ET.parse(HOME / "docs" / "flow.svg")
     drawn = [text.text for text in picture.iter() if text.get("class") == "table"]
-    sources, refined = load_sources(HOME / "ingest" / "sources"), load_refined(HOME / "jobs" / "refined")
+    sources, refined = load_sources(HOME / "ingest" / "sources"), load_tables(HOME / "jobs")
     assert set(drawn) <= {*sources, *refined}
     assert {"products", "carts", "users", "customers", "category_summary"} <= set(drawn)
 

@@ -11,17 +11,20 @@ from jsonschema import Draft202012Validator
 from pydantic import BaseModel
 
 from lake.columns import Column
+from lake.model import Clusters, Feature, Model, Training
+from lake.model_tables import load_tables
 from lake.settings import HOME, SETTINGS
 from lake.source import Source
 from lake.sources import load_sources
-from lake.tables import Table, TableColumn, load_refined
-from orchestration.editor_schemas import source_schema, table_schema
+from lake.tables import Table, TableColumn
+from orchestration.editor_schemas import model_schema, source_schema, table_schema
 from orchestration.reference import CHECKS, EXPECTATIONS, FOLDER, KINDS, main, references
 from orchestration.words import VERBS, parser
 
 pytestmark = pytest.mark.guard
 NEXT = "run `.venv/bin/python -m orchestration.reference`"
-MODELS: tuple[type[BaseModel], ...] = (Source, *KINDS, Column, Table, TableColumn, *CHECKS, *EXPECTATIONS)
+DECLARED = (Source, *KINDS, Column, Table, TableColumn, Model, Feature, Clusters, Training)
+MODELS: tuple[type[BaseModel], ...] = (*DECLARED, *CHECKS, *EXPECTATIONS)
 
 
 @pytest.mark.parametrize("name", sorted(references()))
@@ -51,7 +54,7 @@ def _names() -> Iterator[tuple[str, str]]:
     yield from (("settings.md", name) for name in SETTINGS)
     yield from (("verbs.md", f"lake {name}") for name in VERBS)
     yield from (("tables.md", source.trusted) for source in load_sources(HOME / "ingest" / "sources").values())
-    yield from (("tables.md", table.table) for table in load_refined(HOME / "jobs" / "refined").values())
+    yield from (("tables.md", table.table) for table in load_tables(HOME / "jobs").values())
 
 
 @pytest.mark.parametrize(("page", "name"), list(_names()))
@@ -80,6 +83,11 @@ def test_the_schema_accepts_every_source(path: Path) -> None:
 @pytest.mark.parametrize("path", sorted((HOME / "jobs" / "refined").glob("*.yaml")), ids=lambda path: path.name)
 def test_the_schema_accepts_every_contract(path: Path) -> None:
     assert _problems(table_schema(), yaml.safe_load(path.read_text())) == []
+
+
+@pytest.mark.parametrize("path", sorted((HOME / "jobs" / "models").glob("*.yaml")), ids=lambda path: path.name)
+def test_the_schema_accepts_every_model(path: Path) -> None:
+    assert _problems(model_schema(), yaml.safe_load(path.read_text())) == []
 
 
 @pytest.mark.parametrize(

@@ -55,3 +55,12 @@ def test_plans_carried_out_in_any_order_end_at_the_newest_input(seqs: list[int])
         if decide(wanted(seq), history).build:
             history = published(wanted(seq))
     assert history[0]["inputs"]["goods"]["seq"] == max(seqs)
+
+
+def test_another_model_is_news_also_when_it_is_an_earlier_one() -> None:
+    def scored(model: str) -> Wanted:
+        return Wanted("declaration", "code", {"goods": {"seq": 1}, "model.sums": {"model": model}})
+
+    decision = decide(scored("b"), published(scored("a")))
+    assert (decision.build, decision.whole, decision.reason) == (True, False, "new input from model.sums")
+    assert decide(scored("a"), published(scored("b"))).build

@@ -1,0 +1,1 @@
+"""Models that mark anomalies: one YAML declaration each, and the code that trains and scores them all."""
