@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
 from lake.errors import LakeError
@@ -36,6 +37,10 @@ class World:
         from orchestration.spark_process import Place
 
         return Place(driver_options(self.settings), spark_environment(self.settings), build_zip())
+
+    def elsewhere(self, master: str) -> "World":
+        """The same with Spark's driver here and its executors on another master."""
+        return World(replace(self.settings, spark_master=master))
 
     def up(self) -> "list[Started]":
         """Start the local servers."""

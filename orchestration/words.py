@@ -67,6 +67,12 @@ def _run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fail-on-empty", action="store_true", help="exit with 4 when nothing was new")
 
 
+@verb("submit", "submit_verb:submit", "what `run` does, with Spark on a cluster")
+def _submit(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--to", required=True, metavar="PLACE", help="a standalone cluster's master: spark://HOST:PORT")
+    _run(parser)
+
+
 @verb("serve", "serve_verb:serve", "tables, named queries and runs over HTTP")
 def _serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on; any but loopback needs LAKE_API_KEYS")

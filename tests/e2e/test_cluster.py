@@ -67,7 +67,7 @@ def far_shop(copy: Copy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 
 def run_on(cluster: Cluster, shop: Shop) -> "subprocess.Popen[str]":
     """A run of one refined table on the cluster."""
-    return shop.lake.start("run", "category_summary", LAKE_SPARK_MASTER=cluster.url)
+    return shop.lake.start("submit", "--to", cluster.url, "category_summary")
 
 
 def test_a_cluster_of_separate_processes_gives_the_same_table(cluster: Cluster, far_shop: Shop) -> None:
@@ -90,3 +90,10 @@ def test_an_executor_that_is_killed_is_replaced(cluster: Cluster, far_shop: Shop
     end_ = ended(run)
     assert end_.code == 0, end_.err
     assert far_shop.prices() == {7.0}
+
+
+def test_a_master_that_is_none_or_is_not_up_is_told_before_anything_is_asked(far_shop: Shop) -> None:
+    wrong = far_shop.lake("submit", "--to", "yarn", "category_summary")
+    assert (wrong.code, "expected a standalone master such as spark://" in wrong.err) == (2, True)
+    down = far_shop.lake("submit", "--to", f"spark://127.0.0.1:{free_port()}", "category_summary")
+    assert (down.code, "no Spark master answers" in down.err) == (75, True)
