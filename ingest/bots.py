@@ -1,6 +1,6 @@
 """Pulls many sources at once: each on its own, those that need others after them, and no failure stops the rest."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
@@ -32,8 +32,9 @@ def pull_all(
     progress: Progress | None = None,
     run_id: str | None = None,
     wish: Wish | None = None,
+    ended: Callable[[Pull | Failure], None] = lambda found: None,
 ) -> list[Pull | Failure]:
-    """What became of each named source, in the order of the names.
+    """What became of each named source, in the order of the names; `ended` hears of each when it has ended.
 
     A signal that is raised here lets each running bot end its present original, so that the next pull goes on behind it.
 
@@ -53,7 +54,7 @@ def pull_all(
             if not running:
                 raise UsageError(f"for_each: {', '.join(sorted(waiting))} need each other in a circle")
             for future in wait(running, return_when=FIRST_COMPLETED).done:
-                found[running.pop(future)] = future.result()
+                ended(found.setdefault(running.pop(future), future.result()))
     except BaseException:
         wish.stop.set()
         raise

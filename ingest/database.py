@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from ingest.amounts import Amount
 from ingest.database_address import Address, parsed_address
 from ingest.database_check import Chunk, checked
 from ingest.database_cursor import Slice, slice_of
@@ -69,7 +70,8 @@ class _Reading:
 
     def __init__(self, source: DatabaseSource, address: Address, visit: Visit, where: str) -> None:
         self._source, self._address, self._visit, self._where = source, address, visit, where
-        self._rows = 0
+        self._rows = self._bytes = 0
+        self._guess: int | None = None
         self.slice = Slice()
         self.server = connected(source, address)
         try:
@@ -94,6 +96,8 @@ class _Reading:
         """The originals in order; when a connection is lost a new one goes on behind the last whole chunk."""
         if self.slice.is_empty:
             return
+        self._guess = None if self._after else self.server.estimate(self.slice.condition)
+        self._tell(self._rows, self._bytes)
         if not self._key:
             yield from self._or_empty(list(self._chunk(None)))
             return
@@ -134,10 +138,16 @@ class _Reading:
         order = ", ".join(self.server.quoted(part.name) for part in self._key)
         chunk = Chunk(" and ".join(conditions), order, limit)
         batches = checked(self.server, self._fields, chunk, self._where)
+        rows, size = self._rows, self._bytes
         for part in written(batches, self._fields, self._visit.new_path):
-            self._rows += part.rows
-            self._visit.tell(f"{self._rows:,} rows")
+            rows, size = rows + part.rows, size + part.bytes
+            self._tell(rows, size)
             yield part
+        self._rows, self._bytes = rows, size
+
+    def _tell(self, rows: int, size: int) -> None:
+        """Tell how much has come, of as many rows as the server guessed."""
+        self._visit.came(Amount(rows, size, min(1.0, rows / self._guess) if self._guess else None))
 
     def _or_empty(self, parts: list[Written]) -> list[Written]:
         return parts or [empty(self._fields, self._visit.new_path())]

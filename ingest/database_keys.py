@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ingest.amounts import Amount
 from ingest.column_texts import texts_of
 from ingest.column_types import kept
 from ingest.database_check import Chunk, checked
@@ -27,14 +28,15 @@ def all_keys(
     named = {field.name: field for field in fields}
     stored = [named[name] for name in source.key_fields]
     read = [*stored, *(named[part.name] for part in key if part.name not in source.key_fields)]
-    path, rows = visit.new_path(), 0
+    path, rows, guess = visit.new_path(), 0, server.estimate("")
+    visit.came(Amount(0, unit="keys"))
     schema = pa.schema([(field.name, pa.string()) for field in stored])
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for piece in pieces(_batches(source, server, read, key, visit, where)):
             texts = [texts_of(kept(column, field.type)) for column, field in zip(joined(piece), stored, strict=False)]
             writer.write_table(pa.table(texts, schema))
             rows += len(texts[0])
-            visit.tell(f"{rows:,} keys")
+            visit.came(Amount(rows, path.stat().st_size, min(1.0, rows / guess) if guess else None, unit="keys"))
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return AllKeys(path, path.stat().st_size, digest, rows, source.key_fields)

@@ -61,6 +61,9 @@ class Server(Protocol):
         queries.
         """
 
+    def estimate(self, condition: str) -> int | None:
+        """How many rows keep a condition as the server guesses, which costs it next to nothing; None when it cannot."""
+
     def quoted(self, name: str) -> str:
         """A name as SQL."""
 

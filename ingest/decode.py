@@ -1,6 +1,6 @@
 """Originals to decoded files: picks the decoder of a source's kind and says where an original could not be used."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -59,14 +59,21 @@ def detected_by(decoder: Decoder) -> dict[str, list[str]]:
     return dict(decoder.notes) if isinstance(decoder, CsvRows) else {}
 
 
-def decode(source: Any, decoder: Decoder, original: Path, place: Place, target: Path) -> DecodedFile:
-    """Write the decoded rows of one original.
+def decode(
+    source: Any,
+    decoder: Decoder,
+    original: Path,
+    place: Place,
+    target: Path,
+    counted: Callable[[int], None] = lambda rows: None,
+) -> DecodedFile:
+    """Write the decoded rows of one original; `counted` hears now and then how many there are so far.
 
     Raises SourceError that names source, address, entry of an archive, and what came.
     """
     entry = Entry(original)
     try:
-        with DecodedWriter(target, list(source.columns), place.raw_key, place.number) as writer:
+        with DecodedWriter(target, list(source.columns), place.raw_key, place.number, counted) as writer:
             for entry in _entries(source, original):
                 writer.enter(entry.name, entry.number)
                 request = {**place.request, "entry": entry.name} if entry.name else place.request

@@ -1,7 +1,7 @@
 """The form of decoded rows: Parquet in which every leaf is text, written row group by row group."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -75,7 +75,10 @@ class _Group:
 class DecodedWriter:
     """Writes the decoded rows of one original; memory stays at one row group."""
 
-    def __init__(self, path: Path, columns: list[str], raw_key: str, number: int) -> None:
+    def __init__(
+        self, path: Path, columns: list[str], raw_key: str, number: int, counted: Callable[[int], None] = lambda rows: None
+    ) -> None:
+        self._counted = counted
         self._path, self._names, self._number, self._child = path, columns, number, 0
         self._raw_key = self._original_key = raw_key
         self._schema = decoded_schema(columns)
@@ -130,6 +133,7 @@ class DecodedWriter:
         for start in range(0, count, self._group_rows):
             self._writer.write_batch(rows.slice(start, self._group_rows))
         self.rows += count
+        self._counted(self.rows)
 
     def finished(self) -> DecodedFile:
         """What was written; call it after the block."""
@@ -151,4 +155,5 @@ class DecodedWriter:
         arrays.append(pa.StructArray.from_arrays([*place, pa.array(group.children, pa.int32())], fields=list(RAW_ROW)))
         arrays += [pa.array(group.extras, pa.string()), pa.array(group.faults, pa.string())]
         self._writer.write_batch(pa.record_batch(arrays, schema=self._schema))
+        self._counted(self.rows)
         self._group = self._empty()

@@ -32,7 +32,10 @@ class _Held:
 
 @dataclass
 class Draft:
-    """One run of one source before its manifest; `same` are the originals of the newest run if that asked for the same."""
+    """One run of one source before its manifest; `same` are the originals of the newest run if that asked for the same.
+
+    `counted` hears how many rows were decoded so far.
+    """
 
     source: Any
     objects: Objects
@@ -43,6 +46,7 @@ class Draft:
     same: Sequence[Original]
     identity: str
     new_path: Callable[[], Path]
+    counted: Callable[[int], None] = lambda rows: None
     holds_empty: bool = False
     cursor: Token | None = None
     attempt: str = ""
@@ -52,6 +56,7 @@ class Draft:
     held: list[_Held] = field(default_factory=list)
     seen: list[Validators] = field(default_factory=list)
     keys: AllKeys | None = None
+    rows: int = 0
 
     def __post_init__(self) -> None:
         self.folder = paths.raw_run(self.source.name, self.run)
@@ -145,6 +150,7 @@ class Draft:
         found = checkpoints.read(self.objects, self.folder)
         last = found[-1]
         self.parts = [part for checkpoint in found for part in checkpoint.parts]
+        self.rows = sum(part.decoded.rows for part in self.parts)
         if not self.parts:
             self.held = [_Held(unchanged(original)) for original in self.same[: last.same]]
         before = [part.original for part in self.parts] or self.same[: last.same]
@@ -186,7 +192,8 @@ class Draft:
     def _decoded(self, answer: Fetched, number: int) -> DecodedFile:
         """An answer that cannot be used is refused before anything of it is written."""
         place = Place(answer.shown, answer.request, self._key(answer, number), number, answer.status)
-        return decode(self.source, self._decoder, answer.path, place, answer.path.with_suffix(".decoded"))
+        target = answer.path.with_suffix(".decoded")
+        return decode(self.source, self._decoder, answer.path, place, target, lambda rows: self.counted(self.rows + rows))
 
     def _key(self, answer: Fetched, number: int) -> str:
         return paths.original(self.folder, number, answer.extension or self.extension, self.attempt)
@@ -218,6 +225,7 @@ class Draft:
         self.objects.put_file(decoded_key, file.path)
         decoded = Decoded(key=decoded_key, bytes=file.bytes, sha256=file.sha256, rows=file.rows, faults=file.faults)
         self.parts.append(Part(original=answer.original(key), decoded=decoded))
+        self.rows += file.rows
         answer.path.unlink()
         file.path.unlink()
         if answer.resume:

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ingest.amounts import FilesAmount
 from ingest.archives import packing
 from ingest.fetch import Clock
-from ingest.files_places import FileAt, addresses
+from ingest.files_places import Came, FileAt, addresses
 from ingest.files_readers import Absent, readers_of
 from ingest.http import Transport
 from ingest.news import hashed
@@ -75,13 +76,14 @@ class FilesBot:
         progress = _Progress(visit, self.source, listing, self._clock.now())
         progress.tell_gone(files)
         originals = {one.url: one for one in visit.known}
+        amount = FilesAmount([file.bytes for file in files], visit.came)
         for number, file in enumerate(files, 1):
             if number <= progress.done:
                 continue
             if visit.stop.is_set():
                 raise Stopped(f"{self.source.name}: stopped by a signal before file {number:,} of {len(files):,}; run again")
-            visit.tell(f"file {number:,} of {len(files):,}")
-            answer = self._answer(file, visit, progress.known.get(file.shown), originals)
+            amount.begin(number)
+            answer = self._answer(file, visit, progress.known.get(file.shown), originals, amount.came)
             if answer is not None:
                 cursor = progress.cursor_with(file, answer)
                 token = None if number == len(files) else progress.token(number, self._clock.now())
@@ -110,7 +112,9 @@ class FilesBot:
                 raise self._absent(address.shown)
         return list(found.values())
 
-    def _answer(self, file: FileAt, visit: Visit, known: Seen | None, originals: Mapping[str, Original]) -> Fetched | None:
+    def _answer(
+        self, file: FileAt, visit: Visit, known: Seen | None, originals: Mapping[str, Original], came: Came
+    ) -> Fetched | None:
         """What this file brings to the run; None when that is nothing."""
         is_snapshot = self.source.load == "snapshot"
         carried = originals.get(file.shown) if is_snapshot else None
@@ -119,7 +123,7 @@ class FilesBot:
         validators = Validators(known.etag, known.modified) if known and file.bytes is None else Validators()
         path = visit.new_path()
         try:
-            answer = self._readers[file.url.partition(":")[0].lower()].fetched(file, path, validators)
+            answer = self._readers[file.url.partition(":")[0].lower()].fetched(file, path, validators, came)
         except Absent:
             path.unlink(missing_ok=True)
             if self.source.missing == "error":

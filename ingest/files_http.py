@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 from urllib.parse import urldefrag, urljoin, urlsplit
 
 from ingest.fetch import BASE_SECONDS, CAP_SECONDS, Clock
+from ingest.files_places import Came
 from ingest.http import Answer, Transport, Trouble
 
 RESUMES = 5
@@ -123,6 +124,43 @@ class _Cut:
         """What has come; empty at the end. Raises Trouble."""
         piece = self._answer.read()[: self._left] if self._left else b""
         self._left -= len(piece)
+        return piece
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._answer.close()
+
+
+class CountingTransport:
+    """HTTP that tells how much of a good answer has come, from nothing again with every new try."""
+
+    def __init__(self, inner: Transport, came: Came) -> None:
+        self._inner, self._came = inner, came
+
+    def get(self, url: str, headers: Mapping[str, str], connect: float, read: float) -> Answer:
+        """The answer to one GET. Raises Trouble."""
+        answer = self._inner.get(url, headers, connect, read)
+        return _Counted(answer, self._came) if answer.status == 200 else answer
+
+    def post(self, url: str, headers: Mapping[str, str], form: bytes, connect: float, read: float) -> Answer:
+        """The answer to one POST of a form. Raises Trouble."""
+        return self._inner.post(url, headers, form, connect, read)
+
+
+class _Counted:
+    """An answer whose bytes are counted."""
+
+    def __init__(self, answer: Answer, came: Came) -> None:
+        self._answer, self._told, self._count = answer, came, 0
+        self.status, self.headers = answer.status, answer.headers
+        length = answer.headers.get("content-length", "")
+        self._announced = int(length) if length.isdigit() else None
+
+    def read(self) -> bytes:
+        """What has come; empty at the end. Raises Trouble."""
+        piece = self._answer.read()
+        self._count += len(piece)
+        self._told(self._count, self._announced)
         return piece
 
     def close(self) -> None:

@@ -16,6 +16,10 @@ _MAGIC = re.compile(r"[*?\[]")
 _MAGIC_HTTP = re.compile(r"[*\[]")
 
 
+#: Hears how many bytes of a file are here, and how many were announced.
+Came = Callable[[int, int | None], None]
+
+
 @dataclass(frozen=True)
 class FileAt:
     """One file; `shown` is its address without secrets, the facts are those its listing gave."""

@@ -11,8 +11,8 @@ from typing import Protocol
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from ingest.fetch import Clock, Limits, RefusedError, Request, fetch
-from ingest.files_http import CuttingTransport, ResumingTransport, links
-from ingest.files_places import Address, FileAt, addresses, matcher
+from ingest.files_http import CountingTransport, CuttingTransport, ResumingTransport, links
+from ingest.files_places import Address, Came, FileAt, addresses, matcher
 from ingest.files_s3 import S3Reader
 from ingest.http import Transport
 from ingest.originals import Fetched, Validators
@@ -34,8 +34,8 @@ class Reader(Protocol):
     def files(self, address: Address) -> Iterator[FileAt]:
         """The files of an address; a plain address may be listed without being looked at."""
 
-    def fetched(self, file: FileAt, path: Path, known: Validators) -> Fetched | None:
-        """The file, copied to `path`; None when it has not changed. Raises Absent."""
+    def fetched(self, file: FileAt, path: Path, known: Validators, came: Came) -> Fetched | None:
+        """The file, copied to `path`; None when it has not changed; `came` hears of its bytes. Raises Absent."""
 
     def start(self, file: FileAt, most: int) -> Iterator[bytes]:
         """At least so much of the file's start, for whoever wants no more than that."""
@@ -79,14 +79,14 @@ class HttpReader:
             fetch(request, path, Limits(self._source.timeout_seconds, INDEX_BYTES), self._transport, self._clock)
             return path.read_text("utf-8", "replace")
 
-    def fetched(self, file: FileAt, path: Path, known: Validators) -> Fetched | None:
+    def fetched(self, file: FileAt, path: Path, known: Validators, came: Came) -> Fetched | None:
         """The file, asked for with its validators."""
         limits = Limits(self._source.timeout_seconds, self._source.max_bytes)
         request = Request(
             self._source.name, file.url, file.shown, self._headers, known.etag, known.last_modified, compressed=False
         )
         try:
-            body = fetch(request, path, limits, self._transport, self._clock)
+            body = fetch(request, path, limits, CountingTransport(self._transport, came), self._clock)
         except RefusedError as refused:
             if refused.status in (404, 410) and self._source.missing == "skip":
                 raise Absent from None
@@ -124,21 +124,22 @@ class LocalReader:
                 if os.path.isfile(name):
                     yield FileAt(f"file://{name}", f"file://{name}", {}, facts.st_size, None, str(facts.st_mtime_ns))
 
-    def fetched(self, file: FileAt, path: Path, known: Validators) -> Fetched | None:
+    def fetched(self, file: FileAt, path: Path, known: Validators, came: Came) -> Fetched | None:
         """A copy of the file as it was all the while it was read."""
         name, where = file.url.removeprefix("file://"), f"{self.source.name}: {file.shown}"
-        digest, came = hashlib.sha256(), 0
+        digest, length = hashlib.sha256(), 0
         with _local_errors(self.source.name, name), open(name, "rb") as found, path.open("wb") as out:
             while piece := found.read(1 << 20):
-                came += len(piece)
-                if came > self.source.max_bytes:
+                length += len(piece)
+                came(length, file.bytes)
+                if length > self.source.max_bytes:
                     raise SourceError(f"{where}: got more bytes than max_bytes {self.source.max_bytes:,}")
                 digest.update(piece)
                 out.write(piece)
             facts = os.fstat(found.fileno())
-        if (facts.st_size, str(facts.st_mtime_ns)) != (came, file.modified):
+        if (facts.st_size, str(facts.st_mtime_ns)) != (length, file.modified):
             raise TemporaryError(f"{where}: the file changed while it was read; try again later")
-        return file.brought(path, came, digest.hexdigest(), Validators(None, file.modified))
+        return file.brought(path, length, digest.hexdigest(), Validators(None, file.modified))
 
     def start(self, file: FileAt, most: int) -> Iterator[bytes]:
         """The file as it is now."""

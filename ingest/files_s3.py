@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ingest.fetch import Clock
-from ingest.files_places import Address, FileAt, matcher
+from ingest.files_places import Address, Came, FileAt, matcher
 from ingest.originals import Fetched, Validators
 from lake.errors import SourceError, TemporaryError
 from lake.files_source import FilesSource
@@ -49,7 +49,7 @@ class S3Reader:
             if pattern.fullmatch(each.key) and not each.key.endswith("/"):
                 yield self._at(bucket, each)
 
-    def fetched(self, file: FileAt, path: Path, known: Validators) -> Fetched | None:
+    def fetched(self, file: FileAt, path: Path, known: Validators, came: Came) -> Fetched | None:
         """The very version that was listed, gone on with where a connection broke."""
         bucket, key = self._bucket(file.url)
         seen = ForeignObject(key, file.bytes or 0, file.etag or "", file.modified or "")
@@ -57,23 +57,24 @@ class S3Reader:
             raise SourceError(
                 f"{self._source.name}: {file.shown}: got {seen.bytes:,} bytes, more than max_bytes {self._source.max_bytes:,}"
             )
-        digest, came = hashlib.sha256(), 0
+        digest, length = hashlib.sha256(), 0
         with path.open("wb") as out:
             for tried in range(1, TRIES + 1):
                 try:
-                    for piece in bucket.pieces(seen, came):
-                        came += len(piece)
+                    for piece in bucket.pieces(seen, length):
+                        length += len(piece)
+                        came(length, seen.bytes)
                         digest.update(piece)
                         out.write(piece)
                 except TemporaryError:
                     if tried == TRIES:
                         raise
-                if came >= seen.bytes:
+                if length >= seen.bytes:
                     break
                 self._clock.sleep(self._clock.random() * 2**tried / 2)
-        if came != seen.bytes:
-            raise TemporaryError(f"{self._source.name}: {file.shown}: got {came:,} of {seen.bytes:,} bytes; try again later")
-        return file.brought(path, came, digest.hexdigest(), Validators(file.etag, file.modified))
+        if length != seen.bytes:
+            raise TemporaryError(f"{self._source.name}: {file.shown}: got {length:,} of {seen.bytes:,} bytes; try again later")
+        return file.brought(path, length, digest.hexdigest(), Validators(file.etag, file.modified))
 
     def start(self, file: FileAt, most: int) -> Iterator[bytes]:
         """The object as it comes."""

@@ -6,13 +6,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
 from ulid import ULID
 
+from ingest.amounts import Amount
 from ingest.draft import Draft
 from ingest.hosts import Hosts
 from ingest.news import asked_for, hashed, known_originals, looked
@@ -26,7 +27,8 @@ from store.manifests import Manifest
 from store.objects import Objects
 from store.scratch import scratch
 
-Progress = Callable[[str, str], None]
+#: Hears what a source's pull does, in words, and how much of it has come.
+Progress = Callable[[str, str | Amount], None]
 #: More notes than these say nothing new to a person.
 MOST_NOTES = 20
 
@@ -79,10 +81,10 @@ def pull(
     source = sources[name]
     if wish.window and source.load == "snapshot":
         raise UsageError(f"{name}: got a window for load snapshot, expected load append or merge: a window is not the whole")
-    tell = progress or (lambda source, message: None)
+    tell = progress or (lambda source, told: None)
     with leases.held(objects, f"source/{name}", run_id) as lease, _room() as folder:
         errand = _Errand(
-            source, objects, lease, bot_of(source, sources, objects, wish.hosts), wish, folder, lambda text: tell(name, text)
+            source, objects, lease, bot_of(source, sources, objects, wish.hosts), wish, folder, lambda told: tell(name, told)
         )
         return errand.done(run_id)
 
@@ -97,9 +99,10 @@ class _Errand:
     bot: Bot
     wish: Wish
     folder: Path
-    tell: Callable[[str], None]
+    tell: Callable[[str | Amount], None]
 
     def __post_init__(self) -> None:
+        self.amount, self.rows = Amount(), 0
         self.began = time.monotonic()
         self.number = count(1)
         self.notes: list[str] = []
@@ -133,6 +136,7 @@ class _Errand:
             same=known_originals(self.objects, self.source.name, self.head, self.asked),
             identity=self.identity,
             new_path=self._new_path,
+            counted=self._counted,
             holds_empty=cursor is not None and not self.wish.window,  # that a window had nothing is worth a run
             cursor=cursor,
         )
@@ -169,14 +173,15 @@ class _Errand:
         self._note_emptied(manifest)
         for option, found in manifest.first_decoding.detected.items():
             self.tell(f"detected {option} {', '.join(map(repr, found))}; `{option}` in the declaration pins it")
-        self.tell(f"{manifest.first_decoding.rows:,} rows")
         return self._pull("new", manifest, sum(original.bytes for original in manifest.originals), len(manifest.originals))
 
     def _bring(self, draft: Draft) -> None:
         self.notes.clear()
+        self.rows = draft.rows
         visit = Visit(
             new_path=self._new_path,
             tell=self.tell,
+            came=self._came,
             note=self._note,
             keep_keys=draft.keep_keys,
             known=() if self.wish.is_full else draft.same,
@@ -191,6 +196,17 @@ class _Errand:
             draft.add(answer)
             if self.wish.stop.is_set():
                 raise Stopped(f"{self.source.name}: stopped by a signal after {len(draft.seen):,} originals; run again")
+
+    def _came(self, amount: Amount) -> None:
+        """Tell how much has come, with the decoded rows where the bot counts none."""
+        self.amount = amount
+        self.tell(amount if amount.rows is not None else replace(amount, rows=self.rows))
+
+    def _counted(self, rows: int) -> None:
+        """Tell how many rows were decoded, which takes as long as a large file's way here."""
+        self.rows = rows
+        if self.amount.rows is None:
+            self._came(self.amount)
 
     def _note(self, text: str) -> None:
         """Show it, and keep it for the record; what comes again and again is kept once."""

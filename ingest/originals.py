@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from ingest.amounts import Amount
 from lake.errors import TemporaryError
 from store.manifests import Keys, Original
 
@@ -58,12 +59,13 @@ class Visit:
 
     `known` are the newest run's originals when the same is asked again; `cursor` is where the last run ended; `resume`
     is the token of the last original that a killed run stored; `copy_of` gives a known original as a file again.
-    `tell` shows how far the run has come, `note` is for what a person should know of it later too; `keep_keys` takes
+    `tell` shows what the run does, `came` how far it is, `note` is for what a person should know of it later too; `keep_keys` takes
     the keys of all rows, read in a snapshot that is no older than any original.
     """
 
     new_path: Callable[[], Path]
     tell: Callable[[str], None] = lambda message: None
+    came: Callable[[Amount], None] = lambda amount: None
     note: Callable[[str], None] = lambda message: None
     keep_keys: Callable[[AllKeys], None] = lambda keys: None
     known: Sequence[Original] = ()

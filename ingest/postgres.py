@@ -133,6 +133,14 @@ class Postgres:
         rows = self._rows(KEYS.format(table=self._text(self.relation())))
         return first_key(((str(i), None if name is None else KeyPart(name, str(kind))) for i, name, kind in rows), fields)
 
+    def estimate(self, condition: str) -> int | None:
+        """As the planner guesses."""
+        where = f" where {condition}" if condition else ""
+        with self._errors(), self._connection.cursor() as cursor:
+            cursor.execute(f"explain (format json) select 1 from {self.relation()}{where}".encode())  # noqa: S608
+            found = cursor.fetchone()
+        return int(found[0][0]["Plan"]["Plan Rows"]) if found else None
+
     def quoted(self, name: str) -> str:
         """A name in double quotes."""
         return '"' + name.replace('"', '""') + '"'

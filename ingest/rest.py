@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
+from ingest.amounts import Amount
 from ingest.fetch import Clock
 from ingest.hosts import Hosts
 from ingest.http import Transport
@@ -13,7 +14,7 @@ from ingest.news import hashed
 from ingest.originals import Fetched, Moved, Stopped, Token, Validators, Visit, unchanged
 from ingest.rest_answers import Answer, Asker
 from ingest.rest_page import Page, page_of
-from ingest.rest_paging import Pager, Spot
+from ingest.rest_paging import Pager, Spot, share_before
 from ingest.rest_requests import Addresses, Ask
 from ingest.rest_run import RestRun, rest_run
 from lake.errors import SourceError
@@ -50,6 +51,7 @@ class RestBot:
         """
         run = rest_run(self.source, self.addresses, visit, replace(self._clock, sleep=partial(self._sleep, visit)))
         first, spot = self._gone_on(run, visit.resume) if visit.resume else (0, None)
+        visit.came(Amount(run.records if self._is_parsed else None, share=first / len(run.asks) if len(run.asks) > 1 else None))
         for number in range(first, len(run.asks)):
             yield from self._pages(run, number, spot)
             spot = None
@@ -109,10 +111,18 @@ class RestBot:
                 return
             run.count += 1
             run.before = answer.ask.url
+            self._tell(run, answer, number, share_before(following, page))
             yield self._fetched(run, answer, self._resume(run, answer, number, spot, following, page))
-            if page and run.count % 50 == 0:
-                run.visit.tell(f"{run.count:,} pages")
             is_first, spot = False, following
+
+    def _tell(self, run: RestRun, answer: Answer, number: int, share: float | None) -> None:
+        """Tell how much has come: of one request what its API says, of many each the same."""
+        original = answer.body or answer.known
+        run.bytes += original.bytes if original else 0
+        count = len(run.asks)
+        whole = share if count == 1 else (number + (share or 0.0)) / count
+        rows = run.records if self._is_parsed else None
+        run.visit.came(Amount(rows, run.bytes, whole, f"page {run.count:,}"))
 
     def _placed(self, ask: Ask, spot: Spot, run: RestRun) -> Ask:
         """What to ask for at a spot."""

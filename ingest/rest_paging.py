@@ -27,6 +27,15 @@ class Spot:
     digest: str | None = None
 
 
+def share_before(spot: Spot | None, page: Page | None) -> float | None:
+    """How much of a request's pages came before a spot, from 0 to 1; None where the API does not say how many there are."""
+    if spot is None:
+        return 1.0
+    if spot.total:
+        return min(1.0, spot.seen / spot.total)
+    return min(1.0, (spot.number - 1) / page.pages) if page and page.pages else None
+
+
 @dataclass
 class Pager:
     """The pages of one request."""

@@ -23,6 +23,7 @@ class RestRun:
     now: str
     count: int = 0
     records: int = 0
+    bytes: int = 0
     before: str = field(default="", repr=False)
 
 

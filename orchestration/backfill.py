@@ -19,7 +19,7 @@ from lake.windows import windows
 from orchestration.plan import read_declarations
 from orchestration.printing import print_json
 from orchestration.progress import Progress
-from orchestration.run import Tell, Wish, run_lake, worst
+from orchestration.run import Tell, Wish, run_lake, steps, worst
 from orchestration.run_records import recorded
 from store import raw
 from store.objects import Objects
@@ -129,7 +129,5 @@ class _Backfill:
             time.sleep(PAUSE_SECONDS)
 
     def _asked(self, window: Window) -> list[Pull | Failure]:
-        def step(source: str, message: str) -> None:
-            self.tell({"event": "step", "source": source, "message": f"{window.start}: {message}"})
-
-        return pull_all(self.sources, [self.name], self.settings, self.objects, step, wish=PullWish(window=window))
+        told = steps(self.tell, f"{window.start}:")
+        return pull_all(self.sources, [self.name], self.settings, self.objects, told, wish=PullWish(window=window))

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from orchestration.lineage import Made, Origin
-from orchestration.progress import size
+from orchestration.printing import size
 from store.manifests import Manifest, Original
 
 #: The newest runs of a source and the first originals of a run that are shown; JSON has all.

@@ -9,7 +9,7 @@ from lake.settings import Settings
 from lake.sources import load_sources
 from orchestration.cron_block import block
 from orchestration.crontab import has_crontab, parted, read_crontab
-from orchestration.progress import size
+from orchestration.printing import size
 
 LEAST_FREE = 1_000_000_000
 #: What a run needs beside Spark's own memory: Python workers, the bots, Great Expectations.

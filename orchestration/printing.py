@@ -1,4 +1,4 @@
-"""Prints a result: a table for a person, JSON for a program, and ages as a person says them."""
+"""Prints a result: a table for a person, JSON for a program, and ages and sizes as a person says them."""
 
 import json
 import sys
@@ -39,4 +39,15 @@ def length(seconds: float) -> str:
     for name, unit in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
         if seconds >= 2 * unit:
             return f"{seconds / unit:.0f} {name}"
-    return f"{max(seconds, 0):.0f} seconds"
+    count = max(round(seconds), 0)
+    return f"{count} second{'' if count == 1 else 's'}"
+
+
+def size(count: int) -> str:
+    """Bytes as a person reads them."""
+    amount = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if amount < 1000:
+            return f"{amount:,.0f} {unit}" if unit == "B" else f"{amount:,.1f} {unit}"
+        amount /= 1000
+    return f"{amount:,.1f} TB"

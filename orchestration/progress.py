@@ -1,8 +1,15 @@
 """What a run shows while it goes on: one line per finished step, and on a terminal the step that is under way."""
 
+import shutil
 import sys
 import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable
 from typing import Any, TextIO
+
+from orchestration.pace import Pace
+from orchestration.printing import size
 
 Event = dict[str, Any]
 STATES = {
@@ -15,28 +22,66 @@ STATES = {
 }
 
 
-class Progress:
-    """Prints events; plain lines where nobody watches, nothing at all when quiet."""
+#: How often a line of a source that is being pulled changes on a terminal, and how often there is one elsewhere.
+LIVE_SECONDS, LINE_SECONDS = 0.2, 10.0
 
-    def __init__(self, stream: TextIO | None = None, is_quiet: bool = False) -> None:
+
+class Progress:
+    """Prints events; on a terminal with a live line for each source below, plain lines where nobody watches, nothing when quiet."""
+
+    def __init__(self, stream: TextIO | None = None, is_quiet: bool = False, now: Callable[[], float] = time.monotonic) -> None:
         self.stream = stream or sys.stderr
-        self.is_quiet = is_quiet
+        self.is_quiet, self.now = is_quiet, now
         self.is_terminal = self.stream.isatty()
         self.lock = threading.Lock()
+        self.live: dict[str, str] = {}
+        self.shown = 0
+        self.paces: dict[str, Pace] = defaultdict(Pace)
+        self.told_at: dict[str, float] = {}
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
         if self.is_quiet:
             return
         with self.lock:
-            under_way, line = _lines(event)
-            if self.is_terminal:
-                self.stream.write("\r\x1b[2K")
-            if line:
-                self.stream.write(f"{line}\n")
-            if under_way and self.is_terminal:
-                self.stream.write(f"  ... {under_way}")
-            self.stream.flush()
+            if event["event"] == "amount":
+                self._amount(event)
+            else:
+                self._event(event)
+
+    def _amount(self, event: Event) -> None:
+        """How far a source is: often on a terminal, elsewhere now and then."""
+        source, now = event["source"], self.now()
+        words = f"{source}: {self.paces[source].words(event, now)}"
+        if now - self.told_at.setdefault(source, now) < (LIVE_SECONDS if self.is_terminal else LINE_SECONDS):
+            return
+        self.told_at[source] = now
+        if self.is_terminal:
+            self._show("", {source: words})
+        else:
+            self._show(f"  ... {words}", {})
+
+    def _event(self, event: Event) -> None:
+        under_way, line = _lines(event)
+        source = event.get("source", "")
+        if event["event"] == "source":
+            self.paces.pop(source, None)
+        elif event["event"] == "window":
+            self.live.clear()
+            self.paces.clear()
+        self._show(line, {source: under_way})
+
+    def _show(self, line: str, live: dict[str, str]) -> None:
+        """A line that stays, above what is under way."""
+        self.live = {key: words for key, words in {**self.live, **live}.items() if words}
+        drawn = ""
+        if self.is_terminal:
+            width = shutil.get_terminal_size().columns - 1
+            drawn = "".join(f"{f'  ... {words}'[:width]}\n" for words in self.live.values())
+            self.stream.write(f"\x1b[{self.shown}A\r\x1b[J" if self.shown else "")
+            self.shown = len(self.live)
+        self.stream.write((f"{line}\n" if line else "") + drawn)
+        self.stream.flush()
 
 
 def _lines(event: Event) -> tuple[str, str]:
@@ -95,13 +140,3 @@ def _left_out(event: Event) -> str:
     """How many rows were rejected, and how many left the table because their source has them no longer."""
     totals = {fate: sum(count.get(fate, 0) for count in event.get("counts", ())) for fate in ("quarantined", "deleted")}
     return "".join(f", {total:,} {fate}" for fate, total in totals.items() if total)
-
-
-def size(count: int) -> str:
-    """Bytes as a person reads them."""
-    amount = float(count)
-    for unit in ("B", "kB", "MB", "GB"):
-        if amount < 1000:
-            return f"{amount:,.0f} {unit}" if unit == "B" else f"{amount:,.1f} {unit}"
-        amount /= 1000
-    return f"{amount:,.1f} TB"

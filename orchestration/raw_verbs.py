@@ -6,8 +6,7 @@ from dataclasses import asdict
 from lake.errors import CorruptionError
 from lake.settings import Settings
 from lake.sources import chosen, load_sources
-from orchestration.printing import print_json, print_rows
-from orchestration.progress import size
+from orchestration.printing import print_json, print_rows, size
 from store.objects import Objects
 from store.raw import raw_sources
 

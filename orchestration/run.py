@@ -8,6 +8,7 @@ from typing import Any
 
 from ulid import ULID
 
+from ingest.amounts import Amount
 from ingest.bots import Failure, pull_all
 from ingest.landing import Pull
 from ingest.landing import Wish as PullWish
@@ -90,13 +91,22 @@ def pulled(
 ) -> list[Pull | Failure]:
     """What became of each source; `tell` hears of its steps and of its end."""
 
-    def step(source: str, message: str) -> None:
-        tell({"event": "step", "source": source, "message": message})
-
-    pulls = pull_all(sources, names, settings, objects, step, run_id, wish or PullWish())
-    for pull in pulls:
+    def ended(pull: Pull | Failure) -> None:
         tell({"event": "source", **pull_facts(pull)})
-    return pulls
+
+    return pull_all(sources, names, settings, objects, steps(tell), run_id, wish or PullWish(), ended)
+
+
+def steps(tell: Tell, before: str = "") -> Callable[[str, str | Amount], None]:
+    """Tells what bots tell as events; `before` stands before their words."""
+
+    def told(source: str, what: str | Amount) -> None:
+        if isinstance(what, Amount):
+            tell({"event": "amount", "source": source, **asdict(what), "at": " ".join(filter(None, [before, what.at]))})
+        else:
+            tell({"event": "step", "source": source, "message": " ".join(filter(None, [before, what]))})
+
+    return told
 
 
 def worst(codes: list[int]) -> int:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lake.errors import LakeError, UsageError
 from lake.settings import Settings
-from orchestration.printing import print_json, print_rows
-from orchestration.progress import size
+from orchestration.printing import print_json, print_rows, size
 from orchestration.run_records import has_failed, last_records, outcome, published_tables
 from store.objects import Objects
 from store.runs import read_record, run_ids

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lake.errors import FreshnessError
 from lake.settings import Settings
-from orchestration.printing import age, length, print_json, print_rows
-from orchestration.progress import size
+from orchestration.printing import age, length, print_json, print_rows, size
 
 if TYPE_CHECKING:
     from orchestration.cli import World

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import ingest.database
 import ingest.database_check
 import ingest.database_parts
+from ingest.amounts import Amount
 from ingest.database import DatabaseBot
 from ingest.landing import Wish
 from ingest.originals import Fetched, Moved, Visit, Window
@@ -46,6 +47,20 @@ def test_chunks_that_end_with_the_table_end_the_run(database: Database, tmp_path
     insert(database, [f"({n})" for n in range(10)])
     parts = read(database.source(chunk_rows=5), tmp_path)
     assert [n for (n,) in values(parts, "id")] == list(range(10))
+
+
+def test_how_far_it_is_is_told_of_as_many_rows_as_the_server_guesses(database: Database, lake: Objects, tmp_path: Path) -> None:
+    database.run("create table things (id int primary key)")
+    insert(database, [f"({n})" for n in range(1_000)])
+    database.run({"mysql": "analyze table things", "postgresql": "analyze things"}[database.engine])
+    told: list[Amount] = []
+    read(database.source(chunk_rows=250), tmp_path, came=told.append)
+    assert [each.rows for each in told] == [0, 250, 500, 750, 1_000]
+    assert [each.share for each in told] == pytest.approx([0, 0.25, 0.5, 0.75, 1], abs=0.05)
+    told.clear()
+    read(database.source(chunk_rows=250, cursor={"column": "id", "start": 900}), tmp_path, came=told.append)
+    assert [each.rows for each in told] == [0, 100]
+    assert told[1].share == pytest.approx(1, abs=0.2)
 
 
 KEYS = ["", "a", "A", "á", "ß", "ss", "a b", "ab", "Z", "z", "É", "e", "'", '"', "\\", "\\'", "%", "_", "10", "9", "日本", "😀"]

@@ -13,6 +13,7 @@ import boto3
 import pytest
 from ulid import ULID
 
+from ingest.amounts import Amount
 from ingest.landing import Pull, pull
 from ingest.replay import ensure_decoded
 from ingest.suggest import suggest
@@ -35,10 +36,11 @@ def files_source(**more: Any) -> Any:
     return source_from({**declared, "columns": columns, **more}, "things.yaml")
 
 
-def landed(source: Any, objects: Objects, said: list[str] | None = None) -> Pull:
-    def tell(name: str, message: str) -> None:
-        if said is not None:
-            said.append(message)
+def landed(source: Any, objects: Objects, said: list[str] | None = None, came: list[Amount] | None = None) -> Pull:
+    def tell(name: str, told: str | Amount) -> None:
+        kept = came if isinstance(told, Amount) else said
+        if kept is not None:
+            kept.append(told)  # type: ignore[arg-type]
 
     return pull(source.name, {source.name: source}, objects, str(ULID()), tell)
 
@@ -89,6 +91,16 @@ def test_a_snapshot_holds_every_file_and_fetches_only_what_changed(feeds: Feeds,
     assert head
     assert objects.get(head.originals[0].key) == sent
     assert landed(source, objects).outcome == "unchanged"
+
+
+def test_how_far_it_is_is_told_in_bytes_of_the_file_and_then_in_rows(feeds: Feeds, objects: Objects) -> None:
+    rows = 60_000
+    feeds.files["a.csv"] = b"id\n" + b"".join(b"%d\n" % n for n in range(rows))
+    whole, came = len(feeds.files["a.csv"]), list[Amount]()
+    landed(files_source(url=f"{feeds.files_url}/a.csv"), objects, came=came)
+    assert [each.share for each in came if each.bytes] == [each.bytes / whole for each in came if each.bytes]
+    assert any(each.share and 0 < each.share < 1 for each in came)
+    assert (came[-1].rows, came[-1].bytes, came[-1].share) == (rows, whole, 1.0)
 
 
 def test_an_equal_file_with_another_tag_is_no_news(feeds: Feeds, objects: Objects, two: list[str]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from ulid import ULID
 
+from ingest.amounts import Amount
 from ingest.bots import pull_all
 from ingest.landing import Pull, Wish, pull
 from ingest.originals import Window
@@ -53,7 +54,11 @@ def declaration(api: PagedApi, way: str = "cursor", **more: Any) -> dict[str, An
 
 def landed(objects: Objects, declared: dict[str, Any], wish: Wish | None = None, told: list[str] | None = None) -> Pull:
     source = source_from(declared, "things.yaml")
-    tell = (lambda source, message: told.append(message)) if told is not None else None
+
+    def tell(source: str, what: str | Amount) -> None:
+        if told is not None and isinstance(what, str):
+            told.append(what)
+
     return pull("things", {"things": source}, objects, str(ULID()), tell, wish)
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from ingest.fetch import Clock
-from ingest.files_places import FileAt
+from ingest.files_places import Came, FileAt
 from ingest.files_s3 import S3Reader
-from ingest.originals import Validators
+from ingest.originals import Fetched, Validators
 from lake.errors import SourceError, TemporaryError
 from lake.sources import source_from
 from store.foreign import ForeignObject
@@ -43,21 +43,24 @@ def reader(bucket: Any, **more: Any) -> S3Reader:
     return found
 
 
+def fetched(reader: S3Reader, folder: Path, came: Came = lambda count, announced: None) -> Fetched | None:
+    return reader.fetched(FILE, folder / "x", Validators(), came)
+
+
 def test_a_connection_that_breaks_is_gone_on_with(tmp_path: Path) -> None:
     bucket = Bucket()
-    fetched = reader(bucket).fetched(FILE, tmp_path / "x", Validators())
-    assert fetched
+    assert fetched(reader(bucket), tmp_path)
     assert (tmp_path / "x").read_bytes() == b"abcdef"
     assert bucket.starts == [0, 2, 4]
 
 
 def test_an_object_that_does_not_come_to_its_end_is_temporary_trouble(tmp_path: Path) -> None:
     with pytest.raises(TemporaryError, match="broken"):
-        reader(Bucket(left=1)).fetched(FILE, tmp_path / "x", Validators())
+        fetched(reader(Bucket(left=1)), tmp_path)
 
 
 def test_an_object_that_is_too_large_is_not_read(tmp_path: Path) -> None:
     bucket = Bucket()
     with pytest.raises(SourceError, match="got 6 bytes, more than max_bytes 5"):
-        reader(bucket, max_bytes=5).fetched(FILE, tmp_path / "x", Validators())
+        fetched(reader(bucket, max_bytes=5), tmp_path)
     assert bucket.starts == []

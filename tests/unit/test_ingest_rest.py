@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingest.amounts import Amount
 from ingest.fetch import Clock
 from ingest.originals import Fetched, Moved, Stopped, Token, Visit, Window
 from ingest.rest import RestBot
@@ -86,6 +87,31 @@ def refused(desk: Desk, source: Any, kind: type[Exception] = SourceError, **more
 @pytest.mark.parametrize("way", WAYS)
 def test_each_way_of_paging_brings_every_record_once(desk: Desk, way: str) -> None:
     assert ids(desk.brought(declared(way))) == list(range(25))
+
+
+@pytest.mark.parametrize(
+    ("paging", "shares"),
+    [
+        ({**WAYS["page"], "total": "meta.total"}, [None, 0.4, 0.8, 1.0]),
+        (WAYS["cursor"], [None, None, None, 1.0]),
+    ],
+)
+def test_how_far_it_is_is_told_where_the_api_says_a_total(
+    desk: Desk, paging: dict[str, Any], shares: list[float | None]
+) -> None:
+    desk.api.has_total, told = True, list[Amount]()
+    desk.brought(declared(paging["kind"], pagination=paging), came=told.append)
+    assert [each.share for each in told] == shares
+    assert [each.rows for each in told] == [0, 10, 20, 25]
+
+
+def test_of_many_requests_each_is_the_same_share(desk: Desk) -> None:
+    told: list[Amount] = []
+    each = {"for_each": {"id": {"source": "others", "column": "id"}}, "pagination": {"kind": "none"}}
+    source = declared("one", url="http://api.test/page?page=3&of={id}", **each)
+    desk.brought(source, values=lambda each: ["1", "2", "3", "4"], came=told.append)
+    assert [each.share for each in told] == [0.0, 0.25, 0.5, 0.75, 1.0]
+    assert [each.at for each in told][1:] == ["page 1", "page 2", "page 3", "page 4"]
 
 
 @settings(max_examples=80, deadline=None)
