@@ -7,6 +7,7 @@ from lake.errors import UsageError
 from lake.settings import Settings
 from orchestration.printing import print_json, print_rows
 from orchestration.progress import Progress
+from store import raw
 from store.catalog import open_catalog
 from store.objects import Objects
 
@@ -28,9 +29,8 @@ def called(settings: Settings, given: Given, world: "World") -> int:
     if given.action == "replay":
         return _replay(settings, given, world)
     if given.name not in _names(settings):
-        raise UsageError(
-            f"NAME: got {given.name!r}, expected one of {', '.join(_names(settings)) or 'none: no row was ever rejected'}"
-        )
+        of_others = f", expected one of {', '.join(_names(settings))}" if _names(settings) else ""
+        raise UsageError(f"NAME: got {given.name!r}, of which no row was ever rejected{of_others}")
     return _show(settings, given) if given.action == "show" else _drop(settings, given, world)
 
 
@@ -67,14 +67,15 @@ def _list(settings: Settings, given: Given) -> int:
 
 def _show(settings: Settings, given: Given) -> int:
     """The rows, newest run first: where each stood, what is wrong with it, and its text without personal columns."""
-    where = f"WHERE _run_id = '{_run_id(given.run)}'" if given.run else ""
     columns = "_run_id, _raw_key, _raw_row, problems, payload"
-    order = f"ORDER BY _run_id DESC, _raw_key LIMIT {MOST}"
-    query = f"SELECT {columns} FROM quarantine.{given.name} {where} {order}"  # noqa: S608 the name is the catalog's, the run checked
+    order = f"ORDER BY _run_id DESC, _raw_row.object, _raw_row.row, _raw_row.child LIMIT {MOST}"
+    query = f"SELECT {columns} FROM quarantine.{given.name} {_where(given)} {order}"  # noqa: S608 the name is the catalog's, the run checked
     rows = _ask(settings, query)
     if given.json:
         print_json(rows)
         return 0
+    if not rows:
+        print("no row is rejected" + (f" of run {given.run}" if given.run else ""))
     for row in rows:
         place = row["_raw_row"]
         print(f"{row['_raw_key']}: row {place['row']}" + (f", child {place['child']}" if place["child"] else ""))
@@ -87,6 +88,10 @@ def _show(settings: Settings, given: Given) -> int:
     return 0
 
 
+def _where(given: Given) -> str:
+    return f"WHERE _run_id = '{_run_id(given.run)}'" if given.run else ""
+
+
 def _run_id(text: str) -> str:
     if len(text) != 26 or not text.isalnum():
         raise UsageError(f"--run: got {text!r}, expected the 26 letters and digits of a run")
@@ -94,17 +99,26 @@ def _run_id(text: str) -> str:
 
 
 def _replay(settings: Settings, given: Given, world: "World") -> int:
-    """Judge everything raw has of the source again, as declared now."""
-    from orchestration.plan import read_declarations
+    """Judge everything raw has of the source again, as declared now; nothing is built where that gives what there is."""
+    from orchestration.plan import published_tables, read_declarations
     from orchestration.run import Wish, run_lake
+    from orchestration.verbs import told_end
 
     declared = read_declarations(settings)
     if given.name not in declared.sources:
         raise UsageError(f"NAME: got {given.name!r}, expected one of {', '.join(declared.sources)}")
-    wish = Wish([given.name], again=[f"trusted.{given.name}"], is_ingesting=False)
-    record = run_lake(settings, Objects(settings), wish, world.place, Progress(is_quiet=given.json))
+    objects, tables = Objects(settings), [f"trusted.{given.name}", f"quarantine.{given.name}"]
+    published = published_tables(settings, objects, tables)
+    if raw.head(objects, given.name) is None:
+        raise UsageError(f"{given.name}: got a source without a run in raw, expected one; run `lake run {given.name}` first")
+    # a build publishes both tables: when their last publishes differ, rows were dropped or an earlier publish was put back
+    are_apart = len({history[0]["run"] for history in published.values() if history}) > 1
+    wish = Wish([given.name], again=tables[:1] if are_apart else [], is_ingesting=False)
+    record = run_lake(settings, objects, wish, world.place, Progress(is_quiet=given.json))
     if given.json:
         print_json(record)
+    else:
+        told_end(record)
     return int(record["exit_code"])
 
 
@@ -113,4 +127,11 @@ def _drop(settings: Settings, given: Given, world: "World") -> int:
     from orchestration.run import act
 
     order = {"source": given.name, "runs": [_run_id(given.run)] if given.run else []}
+    (found,) = _ask(settings, f"SELECT count(*) AS found FROM quarantine.{given.name} {_where(given)}")  # noqa: S608 the name is the catalog's
+    if not found["found"]:
+        if given.json:
+            print_json({"dropped": 0})
+        else:
+            print("there is nothing to drop")
+        return 0
     return act(settings, Objects(settings), "drop", order, world.place, Progress(is_quiet=given.json))

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lake.errors import UsageError
 from lake.settings import Settings
@@ -80,10 +80,15 @@ def run(settings: Settings, given: Given, world: "World") -> int:
     if given.json:
         print_json(record)
     else:
-        built = [table for table in record.get("tables", {}).values() if table["outcome"] == "published"]
-        told = f"{len(built)} table{'' if len(built) == 1 else 's'} published" if "tables" in record else "nothing new to build"
-        print(f"run {record['run']}: {told}, {record['seconds']:.1f} s, exit code {record['exit_code']}", file=sys.stderr)
+        told_end(record)
     return int(record["exit_code"])
+
+
+def told_end(record: dict[str, Any]) -> None:
+    """The end of a run in one line."""
+    built = [table for table in record.get("tables", {}).values() if table["outcome"] == "published"]
+    told = f"{len(built)} table{'' if len(built) == 1 else 's'} published" if "tables" in record else "nothing new to build"
+    print(f"run {record['run']}: {told}, {record['seconds']:.1f} s, exit code {record['exit_code']}", file=sys.stderr)
 
 
 def rollback(settings: Settings, given: Given, world: "World") -> int:
