@@ -55,6 +55,8 @@ def _plain_data(text: str, dialect: Dialect) -> bytes | None:
         return None
     if dialect.quote and dialect.quote in text and not _quoted_well(dialect.delimiter, dialect.quote).fullmatch(text):
         return None
+    if not text.endswith("\n"):
+        text += "\n"  # else Arrow takes an empty last field behind a quoted one for quoted too, and so for no null
     try:
         return text.encode()
     except UnicodeEncodeError:

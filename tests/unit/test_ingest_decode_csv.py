@@ -325,6 +325,10 @@ def test_a_damaged_row_never_shifts_others(
 @given(st.text(st.sampled_from(list('ab,"\n\r;NA\x00')), max_size=40), st.booleans())
 @settings(max_examples=400)
 @example('a,"NA"\nNA,b', False)
+@example('"",', False)
+@example('a,b\n"a,b",', False)
+@example(',""', False)
+@example('"","', True)
 def test_the_fast_way_reads_what_the_careful_way_reads_or_leaves_it(text: str, has_quoted_nulls: bool) -> None:
     columns = columns_of(text, Dialect(), 2, ["NA", ""], quoted_nulls=has_quoted_nulls)
     if columns is None:
