@@ -187,13 +187,15 @@ def _itself(pid: int) -> list[tuple[int, str]]:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 64 MB for the store of `tmp_path`, which only root can have."""
+    """A file system of 64 MB for the store of `tmp_path`, which only root can have; it goes even when the tests are killed."""
     folder = tmp_path / "store" / ".lake" / "minio"
     folder.mkdir(parents=True)
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", folder], capture_output=True, check=False).returncode:
         pytest.skip("no small file system to be had; the store's own answer is tested beside this")
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
+    until_we_end = ["sh", "-c", 'cat > /dev/null; exec umount --lazy "$0"', folder]
+    with subprocess.Popen(until_we_end, stdin=subprocess.PIPE, start_new_session=True) as guard:
+        yield folder
+    assert guard.returncode == 0
 
 
 def test_a_full_disk_is_temporary_and_harms_nothing(tmp_path: Path, small_disk: Path) -> None:
