@@ -109,11 +109,20 @@ class RestBot:
             if following is None and page and not page.records and not is_first and answer.known is None:
                 answer.path.unlink()  # behind the last page: nothing to keep
                 return
+            if following is None and is_first and page:
+                self._note_only(run.visit, page)
             run.count += 1
             run.before = answer.ask.url
             self._tell(run, answer, number, share_before(following, page))
             yield self._fetched(run, answer, self._resume(run, answer, number, spot, following, page))
             is_first, spot = False, following
+
+    def _note_only(self, visit: Visit, page: Page) -> None:
+        """Say once, in the first run of a declaration, that the API has no word of a second page: the path may be wrong."""
+        is_sure = page.names_next or page.more is not None or page.total is not None or not page.records
+        if not is_sure and not visit.known and visit.cursor is None:
+            route = getattr(self.source.pagination, "next", None)
+            visit.note(f"the first page has nothing at {route!r}, so it is taken for the only one")
 
     def _tell(self, run: RestRun, answer: Answer, number: int, share: float | None) -> None:
         """Tell how much has come: of one request what its API says, of many each the same."""

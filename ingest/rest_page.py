@@ -11,12 +11,16 @@ from ingest.json_text import Number, Unusable, body, kind_name
 from lake.rest_source import RestSource
 
 _LINK = re.compile(r"<([^<>]*)>((?:\s*;\s*[^\s=;,]+\s*=\s*(?:\"[^\"]*\"|[^\s\",;]*))*)")
+ABSENT = object()
 _REL = re.compile(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\s\",;]*))", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Page:
-    """One answer: its records, a hash of them, and what its body or headers say of the others."""
+    """One answer: its records, a hash of them, and what its body or headers say of the others.
+
+    `names_next` is False where the body has nothing at all at the path of the next page, not even a null.
+    """
 
     records: list[Any]
     digest: str
@@ -24,6 +28,7 @@ class Page:
     pages: int | None = None
     next: str | None = None
     more: bool | None = None
+    names_next: bool = True
 
 
 def page_of(source: RestSource, path: Path, status: int | None, link: str | None) -> Page:
@@ -43,7 +48,8 @@ def page_of(source: RestSource, path: Path, status: int | None, link: str | None
     more = found.get("more")
     if more is not None and not isinstance(more, bool):
         raise Unusable(f"{kind_name(more)} at {asked['more']!r}, expected a JSON boolean")
-    return Page(records, _digest(records, total), total, _count(found, asked, "total_pages"), following, more)
+    names_next = not asked["next"] or _at(whole, asked["next"], ABSENT) is not ABSENT
+    return Page(records, _digest(records, total), total, _count(found, asked, "total_pages"), following, more, names_next)
 
 
 def next_link(header: str | None) -> str | None:
@@ -66,15 +72,15 @@ def _records(source: RestSource, path: Path, whole: Any) -> list[Any]:
     return rows.records_in(whole)
 
 
-def _at(value: Any, path: str) -> Any:
-    """The value at a path of the body; a number is a place in a list; None where something on the way is absent."""
+def _at(value: Any, path: str, absent: Any = None) -> Any:
+    """The value at a path of the body; a number is a place in a list; `absent` where something on the way is not there."""
     for step in path.split("."):
         if isinstance(value, dict):
-            value = value.get(step)
+            value = value.get(step, absent)
         elif isinstance(value, list) and step.lstrip("-").isdigit():
-            value = value[int(step)] if -len(value) <= int(step) < len(value) else None
+            value = value[int(step)] if -len(value) <= int(step) < len(value) else absent
         else:
-            return None
+            return absent
     return value
 
 

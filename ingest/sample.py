@@ -17,10 +17,11 @@ from store.objects import Objects
 
 @dataclass(frozen=True)
 class Sample:
-    """Decoded rows in a Parquet file, and what came, in words."""
+    """Decoded rows in a Parquet file, what came, in words, and what a person should know of it."""
 
     path: Path
     facts: dict[str, Any]
+    notes: list[str]
 
 
 def sample(name: str, sources: dict[str, Any], objects: Objects, folder: Path) -> Sample:
@@ -30,7 +31,8 @@ def sample(name: str, sources: dict[str, Any], objects: Objects, folder: Path) -
     """
     source, number = sources[name], count(1)
     bot = bot_of(source, sources, objects)
-    visit = Visit(new_path=lambda: folder / f"original-{next(number)}", is_full=True)
+    notes: list[str] = []
+    visit = Visit(new_path=lambda: folder / f"original-{next(number)}", note=notes.append, is_full=True)
     originals = bot.originals(visit)
     first = next(originals, None)
     if first is None:
@@ -45,4 +47,5 @@ def sample(name: str, sources: dict[str, Any], objects: Objects, folder: Path) -
         "rows that did not decode": done.faults,
     }
     observed = sorted(getattr(decoder, "observed", ()))
-    return Sample(done.path, facts | ({"fields nobody declared": " ".join(observed)} if observed else {}))
+    facts |= {"fields nobody declared": " ".join(observed)} if observed else {}
+    return Sample(done.path, facts, notes)

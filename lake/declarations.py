@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -11,6 +11,8 @@ from pydantic import BaseModel, ValidationError
 from lake.errors import UsageError
 
 T = TypeVar("T")
+#: How alike two keys are of which one may be meant by the other.
+LIKENESS = 0.7
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -68,7 +70,7 @@ def _described(error: ValidationError, models: Sequence[type[BaseModel]]) -> str
     path = [str(part) for part in problem["loc"] if part not in ("rest", "files", "database")]
     kind, given = problem["type"], problem["input"]
     if kind == "extra_forbidden":
-        return f"{'.'.join(path)}: no such key{_nearest(path[-1], models)}"
+        return f"{'.'.join(path)}: no such key{_instead(problem['loc'], models)}"
     if kind == "missing":
         return f"{'.'.join(path)}: this key is missing"
     if kind in ("union_tag_invalid", "union_tag_not_found"):
@@ -85,8 +87,27 @@ def _described(error: ValidationError, models: Sequence[type[BaseModel]]) -> str
     return f"{place}{shown}{message}"
 
 
-def _nearest(key: str, models: Sequence[type[BaseModel]]) -> str:
-    """A hint at the key that was probably meant."""
-    known = {field.alias or name for model in models for name, field in model.model_fields.items()}
-    near = get_close_matches(key, known, 1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+def _instead(place: Sequence[int | str], models: Sequence[type[BaseModel]]) -> str:
+    """The key that was probably meant, or those that may stand there."""
+    there = _models_at(place, models)
+    known = {field.alias or name for model in there for name, field in model.model_fields.items()}
+    near = get_close_matches(str(place[-1]), known, 1, LIKENESS)
+    return f"; did you mean {near[0]!r}?" if near else f", expected one of {', '.join(sorted(known))}"
+
+
+def _models_at(place: Sequence[int | str], models: Sequence[type[BaseModel]]) -> Sequence[type[BaseModel]]:
+    """What may stand at a place: its steps are keys, kinds or rules, and names or numbers that a declaration chose."""
+    for step in place[:-1]:
+        below = [
+            each for model in models if step in model.model_fields for each in _within(model.model_fields[str(step)].annotation)
+        ]
+        tagged = [model for model in models if any(step in get_args(each.annotation) for each in model.model_fields.values())]
+        models = below or tagged or models
+    return models
+
+
+def _within(annotation: Any) -> list[type[BaseModel]]:
+    """The models that a type is made of."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _within(part)]

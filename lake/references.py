@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from lake.errors import UsageError
+from lake.settings import EXAMPLE
 
 REFERENCE = re.compile(r"\$\{(?P<kind>[a-z-]+):(?P<name>[^}]*?)(?::-(?P<default>[^}]*))?\}")
 SECRET_WORDS = re.compile(r"(?i)(token|secret|passw|api[-_]?key|auth|signature|credential|^key$|^sig$)")
@@ -22,7 +23,8 @@ def resolved(template: str, environment: Mapping[str, str], where: str) -> str:
         if kind == "env":
             found = environment.get(name) or default
             if found is None:
-                raise UsageError(f"{where}: ${{env:{name}}} is not set; export {name}, or run `lake up` for the local one")
+                local = ", or run `lake up` for the local one" if name in EXAMPLE else ""
+                raise UsageError(f"{where}: ${{env:{name}}} is not set; export {name}{local}")
             return found
         if kind == "file":
             try:

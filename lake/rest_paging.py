@@ -13,14 +13,19 @@ class _Pages(Declaration):
     max_pages: int = Field(default=100_000, gt=0, description="more pages than this are an error: a guard against endless ones")
 
 
-class _Numbered(_Pages):
-    """Pages that are asked for by a number."""
+class _Counted(_Pages):
+    """Pages whose API may say how many records there are."""
+
+    total: str | None = Field(
+        default=None, description="path in the body of the number of all records; the pages must bring as many"
+    )
+
+
+class _Numbered(_Counted):
+    """Pages that are asked for by a number; they end at the total."""
 
     size_param: str | None = Field(default=None, description="query parameter of the page size; not sent when left out")
     size: int | None = Field(default=None, gt=0, description="records per page that is asked for")
-    total: str | None = Field(
-        default=None, description="path in the body of the number of all records; pages end there and must bring as many"
-    )
     more: str | None = Field(default=None, description="path in the body of a boolean that is false on the last page")
 
 
@@ -45,7 +50,7 @@ class OffsetPages(_Numbered):
     size_param: str | None = Field(default="limit", description="query parameter of the page size")
 
 
-class CursorPages(_Pages):
+class CursorPages(_Counted):
     """A cursor in the body that is sent with the next request."""
 
     kind: Literal["cursor"]
@@ -54,14 +59,14 @@ class CursorPages(_Pages):
     more: str | None = Field(default=None, description="path in the body of a boolean that is false on the last page")
 
 
-class NextUrlPages(_Pages):
+class NextUrlPages(_Counted):
     """The address of the next page in the body."""
 
     kind: Literal["next_url"]
     next: str = Field(description="path in the body of the next address")
 
 
-class LinkPages(_Pages):
+class LinkPages(_Counted):
     """The address of the next page in the `Link` header, `rel=\"next\"`."""
 
     kind: Literal["link_header"]

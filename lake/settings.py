@@ -58,10 +58,9 @@ SETTINGS: dict[str, tuple[str, str]] = {
 
 #: These come from one place together: naming one of them in the environment ignores what `lake up` wrote for the others.
 S3_GROUP = ("LAKE_ROOT", "LAKE_S3_ENDPOINT", "LAKE_S3_REGION", "LAKE_S3_ACCESS_KEY_ID", "LAKE_S3_SECRET_ACCESS_KEY")
-OWN_DEFAULT = (
-    *("LAKE_HOME", "LAKE_SPARK_JARS", "FAKESTORE_URL", "SHOP_FILES_URL", "SHOP_DATABASE_URL"),
-    *("FLIGHTS_URL", "FLIGHTS_DATABASE_URL"),
-)
+#: Addresses of the example's sources, which `lake up` provides.
+EXAMPLE = ("FAKESTORE_URL", "SHOP_FILES_URL", "SHOP_DATABASE_URL", "FLIGHTS_URL", "FLIGHTS_DATABASE_URL")
+OWN_DEFAULT = ("LAKE_HOME", "LAKE_SPARK_JARS", *EXAMPLE)
 
 
 class Secret(str):

@@ -78,10 +78,17 @@ def _check(settings: Settings, given: Given, sources: dict[str, Any], world: "Wo
         code = act(settings, objects, "check", order, world.place, told, is_recorded=False)
     if given.json:
         print_json(
-            {"source": given.what, "fetched": found.facts, "rows": [{k: v for k, v in r.items() if k != "event"} for r in rows]}
+            {
+                "source": given.what,
+                "fetched": found.facts,
+                "notes": found.notes,
+                "rows": [{k: v for k, v in r.items() if k != "event"} for r in rows],
+            }
         )
         return code
     print(f"{given.what}: " + ", ".join(f"{name} {value}" for name, value in found.facts.items()))
+    for note in found.notes:
+        print(f"note: {note}")
     names = list(source.published)
     print_rows(("row", *names), [(r["row"], *("" if r["values"][n] is None else r["values"][n] for n in names)) for r in rows])
     rejected = [row for row in rows if row["problems"]]

@@ -89,6 +89,24 @@ def test_each_way_of_paging_brings_every_record_once(desk: Desk, way: str) -> No
     assert ids(desk.brought(declared(way))) == list(range(25))
 
 
+def test_a_first_run_without_any_word_of_a_second_page_says_so(desk: Desk) -> None:
+    source = declared("cursor", pagination={**WAYS["cursor"], "next": "nxt"})
+    first = desk.brought(source)
+    assert desk.told == ["the first page has nothing at 'nxt', so it is taken for the only one"]
+    desk.brought(source, known=[each.original("key") for each in first], copy_of=lambda known: first[0].path)
+    assert len(desk.told) == 1
+    desk.brought(declared("cursor"))
+    assert len(desk.told) == 1
+
+
+def test_a_total_is_held_to_where_pages_go_on_by_a_cursor(desk: Desk) -> None:
+    desk.api.has_total = True
+    paging = {**WAYS["cursor"], "total": "meta.total"}
+    assert ids(desk.brought(declared("cursor", pagination=paging))) == list(range(25))
+    told = refused(desk, declared("cursor", pagination={**paging, "next": "nxt"}))
+    assert "got 10 records in 1 pages, expected 25 as the API's total says" in told
+
+
 @pytest.mark.parametrize(
     ("paging", "shares"),
     [

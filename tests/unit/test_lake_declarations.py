@@ -25,6 +25,15 @@ GOOD: dict[str, Any] = {
     ("change", "message"),
     [
         ({"shcedule": "x"}, "goods.yaml: shcedule: no such key; did you mean 'schedule'?"),
+        ({"delimiter": ";"}, "goods.yaml: delimiter: no such key, expected one of auth, changes, checks, columns, "),
+        (
+            {"pagination": {"kind": "cursor", "param": "after", "next": "next", "size": 10}},
+            "goods.yaml: pagination.cursor.size: no such key, expected one of kind, max_pages, more, next, param, total",
+        ),
+        (
+            {"checks": [{"column": "price", "rule": "between", "min": 0}]},
+            "goods.yaml: checks.0.between.min: no such key, expected one of column, high, low, on_fail, rule",
+        ),
         ({"kind": "rst"}, "goods.yaml: kind: got 'rst', expected one of 'rest', 'files', 'database'"),
         ({"load": "snap"}, "goods.yaml: load: got 'snap', expected 'snapshot', 'append', 'merge' or 'overwrite'"),
         ({"key": ["ident"]}, "goods.yaml: key: got 'ident', expected one of id, price"),
