@@ -1,0 +1,195 @@
+"""What k-means learns from: when a refit is due, the rows of one fit that holds every view, and its centres read back."""
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from jobs.series.rows import Floats, Learned, Series, Whole
+from jobs.series.setting import Setting
+from jobs.series.views import View, columns, reach, views_of
+from lake.errors import UsageError
+
+HALF_LIFE = 1_500  # points after which a point weighs half in the sample of a refit
+SAMPLE = 2_000  # rows of each view in one fit
+FEWEST = 20  # a view with fewer rows waits for the next refit
+ROWS_PER_CENTRE = 3
+GAP = 1e4  # between two views in the last column: no row is nearer to a centre of another view
+NORMAL_SPAN = 2.56  # of a normal distribution, between the 10th and the 90th percentile, in deviations
+LEAST_SCALE = 0.1  # of the deviation: a scale of a column that hardly ever moves
+UNIT_SHARE = 99.0  # percentile of the training rows' distances that is the unit of distance
+LEAST_UNIT = 0.02  # of the largest distance
+UNIT_OF_NOTHING = 0.05  # unit where all training rows are centres themselves
+LEAST_AXIS = 1e-4  # variance below which a relation of several values is taken as exact
+
+
+@dataclass(frozen=True, eq=False)
+class ViewFit:
+    """What is usual in one view: columns are (x - middle) / scale, then turned, then compared with the centres.
+
+    centres: (k, d); middle and scale: (d,), in the view's own unit; turn: (d, d) or None;
+    unit: the distance to the nearest centre that is still quite usual.
+    """
+
+    centres: Floats
+    middle: Floats
+    scale: Floats
+    unit: float
+    turn: Floats | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """The views as fitted on the points before `at_row`; None for a view that had too few."""
+
+    at_row: int
+    views: tuple[ViewFit | None, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """The rows of one view in a training set: (n, d) brought to scale, and where they stand in it."""
+
+    rows: Floats
+    left: int
+    middle: Floats
+    scale: Floats
+    turn: Floats | None
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingSet:
+    """All that one k-means fit needs, and what is needed to read its centres back.
+
+    points: float64 (n, d), each view in columns of its own, zero elsewhere, the last column sets the views apart.
+    k: centres in all, to be started from a uniform sample of the points. seed: of that start.
+    """
+
+    points: Floats
+    k: int
+    seed: int
+    at_row: int
+    groups: tuple[Group | None, ...]
+    rare_share: float
+
+
+def due(rows_before: int, rows_now: int, setting: Setting) -> list[int]:
+    """The counts of points, above rows_before and up to rows_now, at which a refit is due, in order."""
+    found = []
+    at_row = setting.learn
+    while at_row <= rows_now:
+        if at_row > rows_before:
+            found.append(at_row)
+        at_row += min(max(int(at_row * setting.growth), 1), setting.every)
+    return found
+
+
+def rows_needed(constants: Learned, setting: Setting) -> int:
+    """How many points before a refit its training set looks at."""
+    return setting.history + reach(constants)
+
+
+def training_set(series: Series, at_row: int, setting: Setting, constants: Learned) -> TrainingSet | None:
+    """What the refit at `at_row` points learns from; None when no view has rows enough.
+
+    `series` holds finite values and at least the last `rows_needed` points before `at_row`; later ones are not looked at.
+    Recent points are likelier in the sample: chosen without replacement by weights that halve every HALF_LIFE points
+    (Efraimidis and Spirakis 2006), the same choice for every view and for the same setting and at_row.
+    """
+    end = at_row - series.first
+    start = max(at_row - setting.history, 0) - series.first
+    if start < 0 or end > len(series.times) or (series.first and start < reach(constants)):
+        raise UsageError(
+            f"training set at {at_row}: got points {series.first} to {series.first + len(series.times)}, "
+            f"expected {max(at_row - rows_needed(constants, setting), 0)} to {at_row}"
+        )
+    seen = Series(series.times[:end], series.values[:end], series.first)
+    seed = zlib.crc32(f"{setting.seed} {at_row}".encode())
+    sample = _sample(end - start, seed)
+    groups: list[Group | None] = []
+    left = 0
+    for view in views_of(setting, constants):
+        rows = columns(view, seen, start, setting, constants)[sample]
+        rows = rows[np.isfinite(rows).all(axis=1)]
+        groups.append(_group(view, rows, left) if len(rows) >= FEWEST else None)
+        left += view.width
+    points, k = _side_by_side(groups, left, setting.k)
+    return TrainingSet(points, k, seed, at_row, tuple(groups), setting.rare_share) if k else None
+
+
+def fits_from(training: TrainingSet, centres: Floats) -> Fit:
+    """What is usual in each view, from the centres (k, d) of k-means over the training set's points."""
+    views: list[ViewFit | None] = []
+    for number, group in enumerate(training.groups):
+        own = centres[np.rint(centres[:, -1] / GAP) == number]
+        if group is None or not len(own):
+            views.append(None)
+            continue
+        own = own[:, group.left : group.left + group.rows.shape[1]]
+        nearest, apart = nearest_centres(group.rows, own)
+        share = np.bincount(nearest, minlength=len(own)) / len(nearest)
+        is_usual = share >= min(training.rare_share, share.max())
+        if not is_usual.all():
+            apart = nearest_centres(group.rows[is_usual[nearest]], own[is_usual])[1]
+        unit = max(float(np.percentile(apart, UNIT_SHARE)), LEAST_UNIT * float(apart.max())) or UNIT_OF_NOTHING
+        views.append(ViewFit(own[is_usual].copy(), group.middle, group.scale, unit, group.turn))
+    return Fit(training.at_row, tuple(views))
+
+
+def nearest_centres(rows: Floats, centres: Floats) -> tuple[Whole, Floats]:
+    """Per row, the index of its nearest centre, and the distance: the same bits for one row as for many."""
+    apart = rows[:, None, :] - centres[None, :, :]
+    squares = np.add.accumulate(apart * apart, axis=2)[:, :, -1]
+    nearest = squares.argmin(axis=1)
+    return nearest, np.sqrt(squares[np.arange(len(rows)), nearest])
+
+
+def scaled(rows: Floats, middle: Floats, scale: Floats, turn: Floats | None) -> Floats:
+    """Rows of a view in its own unit, as they are compared: (x - middle) / scale, turned where the view turns."""
+    out: Floats = (rows - middle) / scale
+    if turn is None:
+        return out
+    return np.add.accumulate(out[:, :, None] * turn[None, :, :], axis=1)[:, -1, :]
+
+
+def _sample(rows: int, seed: int) -> Whole:
+    """Which of `rows` points, oldest first, are in the sample: indices in order."""
+    if rows <= SAMPLE:
+        return np.arange(rows)
+    ages = np.arange(rows - 1, -1, -1)
+    drawn = np.random.Generator(np.random.PCG64(seed)).random(rows)
+    keys = np.log(-np.log1p(-drawn)) + (ages / HALF_LIFE) * np.log(2.0)
+    return np.sort(np.argpartition(keys, SAMPLE)[:SAMPLE])
+
+
+def _group(view: View, rows: Floats, left: int) -> Group:
+    middle = np.median(rows, axis=0)
+    high, low = np.quantile(rows, [0.9, 0.1], axis=0)
+    scale = np.maximum((high - low) / NORMAL_SPAN, LEAST_SCALE * rows.std(axis=0))
+    for group in view.groups:
+        middle[list(group)] = middle[list(group)].mean()
+        scale[list(group)] = scale[list(group)].mean()
+    scale[scale == 0] = 1.0
+    turn = _turn((rows - middle) / scale) if view.kind == "together" else None
+    return Group(scaled(rows, middle, scale, turn), left, middle, scale, turn)
+
+
+def _turn(rows: Floats) -> Floats:
+    """(d, d): turns columns to their principal axes, each in its own deviation, so that a break of a relation weighs."""
+    variances, axes = np.linalg.eigh(np.cov(rows, rowvar=False))
+    out: Floats = axes / np.sqrt(np.maximum(variances, LEAST_AXIS))
+    return out
+
+
+def _side_by_side(groups: list[Group | None], width: int, per_view: int) -> tuple[Floats, int]:
+    k = 0
+    blocks = [np.empty((0, width + 1))]
+    for number, group in enumerate(groups):
+        if group is None:
+            continue
+        block = np.zeros((len(group.rows), width + 1))
+        block[:, group.left : group.left + group.rows.shape[1]] = group.rows
+        block[:, -1] = number * GAP
+        blocks.append(block)
+        k += min(per_view, len(group.rows) // ROWS_PER_CENTRE)
+    return np.concatenate(blocks), k

@@ -1,0 +1,64 @@
+"""How a series is judged: the few numbers a declaration may choose, with the defaults that were measured."""
+
+from dataclasses import dataclass
+
+from lake.errors import UsageError
+
+VIEWS = ("value", "shape10", "scales", "clock", "dayago", "spread48")
+EXTRA_VIEWS = ("local48", "together")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting for every series of a model.
+
+    threshold: score from which a point is an alert while the series is calm, 0..3.
+    rest: points after an alert in which there is no other.
+    memory: share by which each past alert, fading over 8,000 points, raises the threshold; 0 for none.
+    calm: how much the usual score of a restless series (its mean over some 1,000 points) raises the threshold; 0 for none.
+    learn: points before the first judgement (and the first fit).
+    period: seconds after which the series is expected to repeat itself; None for a series without one.
+    k: centres per view.
+    history: points before a refit that it may learn from.
+    growth, every: a refit is due when the points have grown by this share, at the latest after so many points.
+    seed: of the samples and of the start of k-means.
+    rare_share: a cluster with a smaller share of the training rows is not counted as usual; 0 counts all.
+    views: the views to judge by; empty for all of one value, or `value` and `together` for several.
+    """
+
+    threshold: float = 0.6
+    rest: int = 30
+    memory: float = 0.1
+    calm: float = 0.5
+    learn: int = 200
+    period: float | None = 86_400.0
+    k: int = 20
+    history: int = 8_000
+    growth: float = 0.25
+    every: int = 500
+    seed: int = 1
+    rare_share: float = 0.0
+    views: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for a number out of its range or a view that does not exist."""
+        limits: dict[str, tuple[float, float]] = {
+            "threshold": (0.0, 3.0),
+            "rest": (0, 10**9),
+            "memory": (0.0, 10.0),
+            "calm": (0.0, 10.0),
+            "learn": (30, 3_000),
+            "k": (1, 100),
+            "history": (100, 100_000),
+            "growth": (0.01, 10.0),
+            "every": (1, 10**9),
+            "rare_share": (0.0, 0.5),
+        }
+        for name, (low, high) in limits.items():
+            if not low <= getattr(self, name) <= high:
+                raise UsageError(f"anomaly setting, {name}: got {getattr(self, name)}, expected {low} to {high}")
+        if self.period is not None and not self.period > 0:
+            raise UsageError(f"anomaly setting, period: got {self.period}, expected seconds above 0, or none")
+        for view in self.views:
+            if view not in VIEWS + EXTRA_VIEWS:
+                raise UsageError(f"anomaly setting, views: got {view}, expected {', '.join(VIEWS + EXTRA_VIEWS)}")
