@@ -94,6 +94,11 @@ class Builder:
         self, entry: Record, wanted: Wanted, published: list[Publication], whole: bool, lease: Lease
     ) -> tuple[Publication, Record]:
         table = self.refined[entry["name"]]
+        if table.series:
+            from jobs.series.building import SeriesBuild
+
+            detector = SeriesBuild(self.tables, self.auditor, table, table.series, wanted, published, whole, lease)
+            return detector.publish(self.run)
         function = self._scorer(table, wanted.inputs) if table.model else table_function(table)
         build = RefinedBuild(self.tables, self.auditor, table, function, wanted, published, whole, lease)
         return build.publish(self.run)

@@ -19,7 +19,7 @@ from lake.columns import stored_type
 from lake.errors import GateError, LakeError
 from lake.expectations import Unique
 from lake.planning import Wanted
-from lake.tables import Refined
+from lake.tables import Refined, Table
 from store.leases import Lease
 
 Record = dict[str, Any]
@@ -44,9 +44,7 @@ class RefinedBuild:
         Raises GateError when a check stops it, LakeError when the table's function fails.
         """
         contract, table = self.declared.contract, self.declared.table
-        schema = T.StructType(
-            [T.StructField(n, T._parse_datatype_string(stored_type(c.type))) for n, c in contract.columns.items()]
-        )
+        schema = table_schema(contract)
         tables = [name for name, pin in self.wanted.inputs.items() if "snapshot" in pin]
         pinned = {name.partition(".")[2]: self._read(name, self.wanted.inputs) for name in tables}
         inputs, values = dict(pinned), self._changed_values()
@@ -60,7 +58,7 @@ class RefinedBuild:
         by = (contract.partition.column,) if contract.partition else ()
         draft = Draft(table, run, schema, self.wanted.fingerprint, comments, self.wanted.inputs, facts, by)
         expectations = [Unique(rule="unique", columns=contract.key), *contract.expectations]
-        shrunk = _fewest_rows(table, self.published, contract.max_shrink, self.auditor)
+        shrunk = fewest_rows(table, self.published, contract.max_shrink, self.auditor)
         publication = self.tables.publish(
             draft,
             self.lease,
@@ -100,6 +98,11 @@ class RefinedBuild:
             self.tables.overwrite(target, frame, has_value(partition.column, values))
 
 
+def table_schema(contract: Table) -> T.StructType:
+    """The columns of a refined table as Spark stores them."""
+    return T.StructType([T.StructField(n, T._parse_datatype_string(stored_type(c.type))) for n, c in contract.columns.items()])
+
+
 def table_function(declared: Refined) -> Callable[..., DataFrame]:
     """The function that makes a table which no model makes."""
     function: Callable[..., DataFrame] = getattr(importlib.import_module(f"jobs.refined.{declared.name}"), declared.name)
@@ -122,7 +125,7 @@ def _called(function: Callable[..., DataFrame], inputs: dict[str, DataFrame], ta
     return frame
 
 
-def _fewest_rows(table: str, published: list[Publication], max_shrink: float, auditor: Auditor) -> list[Metric]:
+def fewest_rows(table: str, published: list[Publication], max_shrink: float, auditor: Auditor) -> list[Metric]:
     """The smallest number of rows that a rebuild may have without a person's consent."""
     if not published or auditor.is_accepted(table):
         return []

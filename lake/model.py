@@ -78,6 +78,7 @@ class Training(Declaration):
 class Model(Declaration):
     """A model that marks anomalies with k-means, and the table of its judgements."""
 
+    kind: Literal["rows"] = Field(default="rows", description="a model of rows, each judged by itself; the default")
     description: str = Field(description="one sentence that begins with the grain of its table: `One row per ...`")
     input: str = Field(description="name of a source (its trusted table) or of a refined table")
     entity: dict[str, TableColumn] = Field(description="columns that say whose row it is -> type; with `time` the key")
@@ -156,7 +157,7 @@ class Model(Declaration):
     @property
     def facts(self) -> dict[str, Any]:
         """What decides how the table looks, given a trained model."""
-        return self.model_dump(mode="json", by_alias=True, exclude={*TRAINING, "description", "fresh_within"})
+        return self.model_dump(mode="json", by_alias=True, exclude={*TRAINING, "kind", "description", "fresh_within"})
 
 
 def _hash(facts: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ from lake.columns import checked_name
 from lake.declarations import first_problem, parse_yaml
 from lake.errors import UsageError
 from lake.model import Clusters, Feature, Model, Training
+from lake.series import JUDGING_CODE, SeriesModel, SeriesValue, series_table
 from lake.tables import Partition, Refined, Table, TableColumn, code_hash, load_refined
 
 #: Modules of jobs/models that decide what a model's table holds, given a trained model.
@@ -18,24 +19,29 @@ def load_tables(jobs: Traversable) -> dict[str, Refined]:
 
     Raises UsageError for the first that is wrong.
     """
-    refined, models = load_refined(jobs / "refined"), load_models(jobs / "models")
+    refined, models = load_refined(jobs / "refined"), load_models(jobs)
     both = sorted(set(refined) & set(models))
     if both:
         raise UsageError(f"jobs/models/{both[0]}.yaml: jobs/refined has a table {both[0]!r} too; expected another name")
     return refined | models
 
 
-def load_models(folder: Traversable) -> dict[str, Refined]:
-    """The tables of all models of a folder by name.
+def load_models(jobs: Traversable) -> dict[str, Refined]:
+    """The tables of all models of rows and detectors in series, declared in `models/` of the package, by name.
 
     Raises UsageError for the first that is wrong.
     """
-    files = {entry.name: entry for entry in folder.iterdir()}
+    files = {entry.name: entry for entry in (jobs / "models").iterdir()}
     code = code_hash(files[name].read_text("utf-8") for name in SCORING_CODE)
     found = {}
     for filename in sorted(name for name in files if name.endswith(".yaml")):
         name, where = filename.removesuffix(".yaml"), f"jobs/models/{filename}"
         declared = parse_yaml(files[filename].read_text("utf-8"), where)
+        if isinstance(declared, dict) and declared.get("kind") == "series":
+            series = first_problem(SeriesModel.model_validate, declared, where, SeriesModel, SeriesValue, TableColumn)
+            judging = code_hash((jobs / "series" / part).read_text("utf-8") for part in JUDGING_CODE)
+            found[checked_name(name)] = series_table(name, series, judging)
+            continue
         model = first_problem(Model.model_validate, declared, where, *MODELS)
         found[name] = model_table(checked_name(name), model, code)
     return found

@@ -132,6 +132,11 @@ def model(name: str, model_id: str) -> str:
     return f"{models(name)}{model_id}.json"
 
 
+def tracks(name: str) -> str:
+    """Folder of where a detector's series stand, a folder per publish."""
+    return f"{models(name)}tracks/"
+
+
 def model_state(name: str) -> str:
     """Which trained model is promoted."""
     return f"{STATE}/models/{name}.json"

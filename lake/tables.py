@@ -18,6 +18,7 @@ from lake.freshness import FORM, checked_promise
 
 if TYPE_CHECKING:
     from lake.model import Model
+    from lake.series import SeriesModel
 
 
 class TableColumn(Declaration):
@@ -87,13 +88,14 @@ class Table(Declaration):
 
 @dataclass(frozen=True)
 class Refined:
-    """A refined table as planning sees it: contract, inputs by name, and a hash of its code; the model that makes it, if one does."""
+    """A refined table as planning sees it: contract, inputs by name, a hash of its code, and the model or detector that makes it."""
 
     name: str
     contract: Table
     inputs: tuple[str, ...]
     code: str
     model: "Model | None" = None
+    series: "SeriesModel | None" = None
 
     @property
     def table(self) -> str:
@@ -103,13 +105,14 @@ class Refined:
     @property
     def folder(self) -> str:
         """Folder that declares it."""
-        return "jobs/models" if self.model else "jobs/refined"
+        return "jobs/models" if self.model or self.series else "jobs/refined"
 
     @property
     def declaration(self) -> str:
         """Hash of the contract without its words and its promise."""
         facts = self.contract.model_dump(mode="json", exclude={"description": True, "fresh_within": True})
         facts |= {"model": self.model.facts} if self.model else {}
+        facts |= {"series": self.series.facts} if self.series else {}
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 

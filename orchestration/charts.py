@@ -70,7 +70,7 @@ def scatter(points: Sequence[Point], centres: Sequence[tuple[float, float]], x_n
         at, up = x.at(centre_x), y.at(centre_y)
         marks.append(f'<circle class="centre" cx="{at:.1f}" cy="{up:.1f}" r="9"/>')
         marks.append(f'<text class="number" x="{at:.1f}" y="{up + 4:.1f}">{number}</text>')
-    return _drawn(height, [*_grid(x, y, height, x_name, y_name), *marks])
+    return drawn(height, [*_grid(x, y, height, x_name, y_name), *marks])
 
 
 def bars(panels: Sequence[tuple[str, Sequence[float | None]]], labels: Sequence[str], limit: float, y_name: str) -> str:
@@ -85,7 +85,7 @@ def bars(panels: Sequence[tuple[str, Sequence[float | None]]], labels: Sequence[
     for number, (name, values) in enumerate(panels):
         top = TOP + number * (each + gap)
         y = Axis(lowest, max(tallest, limit) * 1.05, top + each, top + 18, is_log)
-        parts += [_line(LEFT, y.at(tick), WIDTH - RIGHT, y.at(tick), "grid") for tick in y.ticks()]
+        parts += [line(LEFT, y.at(tick), WIDTH - RIGHT, y.at(tick), "grid") for tick in y.ticks()]
         parts += [f'<text class="tick end" x="{LEFT - 6}" y="{y.at(tick) + 4:.1f}">{tick:g}</text>' for tick in y.ticks()]
         parts.append(f'<text class="panel" x="{LEFT}" y="{top + 10}">{escape(name)}</text>')
         for place, value in enumerate(values):
@@ -94,7 +94,7 @@ def bars(panels: Sequence[tuple[str, Sequence[float | None]]], labels: Sequence[
                 words = f"<title>{escape(labels[place])}: {value:.2f}</title>"
                 box = f'x="{LEFT + place * step:.2f}" y="{up:.1f}" width="{max(step * 0.85, 0.8):.2f}" height="{y.start - up:.1f}"'
                 parts.append(f'<rect class="{style}" {box}>{words}</rect>')
-        parts.append(_line(LEFT, y.at(limit), WIDTH - RIGHT, y.at(limit), "limit"))
+        parts.append(line(LEFT, y.at(limit), WIDTH - RIGHT, y.at(limit), "limit"))
         for place in range(0, len(labels), max(len(labels) // 7, 1)):
             if LEFT + place * step > WIDTH - RIGHT - 30:
                 break
@@ -102,7 +102,7 @@ def bars(panels: Sequence[tuple[str, Sequence[float | None]]], labels: Sequence[
                 f'<text class="tick" x="{LEFT + place * step:.1f}" y="{top + each + 16}">{escape(labels[place])}</text>'
             )
     parts.append(f'<text class="name" transform="translate(14 {height / 2:.0f}) rotate(-90)">{escape(y_name)}</text>')
-    return _drawn(height, parts)
+    return drawn(height, parts)
 
 
 def _spread(values: Sequence[float], start: float, end: float) -> Axis:
@@ -113,8 +113,8 @@ def _spread(values: Sequence[float], start: float, end: float) -> Axis:
 
 
 def _grid(x: Axis, y: Axis, height: int, x_name: str, y_name: str) -> list[str]:
-    parts = [_line(x.at(tick), TOP, x.at(tick), height - BOTTOM, "grid") for tick in x.ticks()]
-    parts += [_line(LEFT, y.at(tick), WIDTH - RIGHT, y.at(tick), "grid") for tick in y.ticks()]
+    parts = [line(x.at(tick), TOP, x.at(tick), height - BOTTOM, "grid") for tick in x.ticks()]
+    parts += [line(LEFT, y.at(tick), WIDTH - RIGHT, y.at(tick), "grid") for tick in y.ticks()]
     parts += [f'<text class="tick" x="{x.at(tick):.1f}" y="{height - BOTTOM + 16}">{tick:g}</text>' for tick in x.ticks()]
     parts += [f'<text class="tick end" x="{LEFT - 6}" y="{y.at(tick) + 4:.1f}">{tick:g}</text>' for tick in y.ticks()]
     parts.append(f'<text class="name" x="{(LEFT + WIDTH - RIGHT) / 2:.0f}" y="{height - 6}">{escape(x_name)}</text>')
@@ -124,9 +124,11 @@ def _grid(x: Axis, y: Axis, height: int, x_name: str, y_name: str) -> list[str]:
     return parts
 
 
-def _line(x1: float, y1: float, x2: float, y2: float, style: str) -> str:
+def line(x1: float, y1: float, x2: float, y2: float, style: str) -> str:
+    """A line between two pixels."""
     return f'<line class="{style}" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'
 
 
-def _drawn(height: int, parts: Sequence[str]) -> str:
+def drawn(height: int, parts: Sequence[str]) -> str:
+    """The parts as one picture."""
     return f'<svg viewBox="0 0 {WIDTH} {height}" role="img">{"".join(parts)}</svg>'

@@ -1,6 +1,7 @@
 """What k-means learns from: when a refit is due, the rows of one fit that holds every view, and its centres read back."""
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -113,8 +114,8 @@ def training_set(series: Series, at_row: int, setting: Setting, constants: Learn
         rows = rows[np.isfinite(rows).all(axis=1)]
         groups.append(_group(view, rows, left) if len(rows) >= FEWEST else None)
         left += view.width
-    points, k = _side_by_side(groups, left, setting.k)
-    return TrainingSet(points, k, seed, at_row, tuple(groups), setting.rare_share) if k else None
+    k = sum(min(setting.k, len(group.rows) // ROWS_PER_CENTRE) for group in groups if group)
+    return TrainingSet(side_by_side(groups, left), k, seed, at_row, tuple(groups), setting.rare_share) if k else None
 
 
 def fits_from(training: TrainingSet, centres: Floats) -> Fit:
@@ -181,8 +182,8 @@ def _turn(rows: Floats) -> Floats:
     return out
 
 
-def _side_by_side(groups: list[Group | None], width: int, per_view: int) -> tuple[Floats, int]:
-    k = 0
+def side_by_side(groups: Sequence[Group | None], width: int) -> Floats:
+    """The points (n, width + 1) of a training set, from the rows of its views."""
     blocks = [np.empty((0, width + 1))]
     for number, group in enumerate(groups):
         if group is None:
@@ -191,5 +192,4 @@ def _side_by_side(groups: list[Group | None], width: int, per_view: int) -> tupl
         block[:, group.left : group.left + group.rows.shape[1]] = group.rows
         block[:, -1] = number * GAP
         blocks.append(block)
-        k += min(per_view, len(group.rows) // ROWS_PER_CENTRE)
-    return np.concatenate(blocks), k
+    return np.concatenate(blocks)

@@ -1,0 +1,93 @@
+"""Bytes of tracks, fits and training sets: JSON for the plain parts, and behind it the arrays as they lie in memory."""
+
+import json
+from typing import Any
+
+import numpy as np
+
+from jobs.series.fitting import Fit, Group, TrainingSet, ViewFit, side_by_side
+from jobs.series.rows import Learned, Series
+from jobs.series.track import Track
+
+
+def packed_track(track: Track) -> bytes:
+    """A track as bytes; equal tracks give equal bytes."""
+    parts = {"tail": _fields(track.tail), "fits": [_fit(each) for each in track.fits]}
+    constants = track.constants and {"period_rows": track.constants.period_rows, "floors": list(track.constants.floors)}
+    return _packed({**_fields(track), **parts, "constants": constants})
+
+
+def unpacked_track(data: bytes) -> Track:
+    """The track of `packed_track`."""
+    kept = _unpacked(data)
+    constants = kept["constants"] and Learned(kept["constants"]["period_rows"], tuple(kept["constants"]["floors"]))
+    parts = {"tail": Series(**kept["tail"]), "constants": constants, "fits": tuple(_as_fit(each) for each in kept["fits"])}
+    return Track(**{**kept, **parts})
+
+
+def packed_fit(fit: Fit) -> bytes:
+    """A fit as bytes."""
+    return _packed(_fit(fit))
+
+
+def unpacked_fit(data: bytes) -> Fit:
+    """The fit of `packed_fit`."""
+    return _as_fit(_unpacked(data))
+
+
+def packed_training(training: TrainingSet) -> bytes:
+    """A training set as bytes: the rows of its views, from which its points are put together again."""
+    groups = [group and _fields(group) for group in training.groups]
+    return _packed({**_fields(training), "points": training.points.shape[1] - 1, "groups": groups})
+
+
+def unpacked_training(data: bytes) -> TrainingSet:
+    """The training set of `packed_training`."""
+    kept = _unpacked(data)
+    groups = tuple(group and Group(**group) for group in kept["groups"])
+    return TrainingSet(**{**kept, "points": side_by_side(groups, kept["points"]), "groups": groups})
+
+
+def _fields(each: Any) -> dict[str, Any]:
+    return dict(vars(each))
+
+
+def _fit(fit: Fit) -> dict[str, Any]:
+    return {"at_row": fit.at_row, "views": [view and _fields(view) for view in fit.views]}
+
+
+def _as_fit(kept: dict[str, Any]) -> Fit:
+    return Fit(kept["at_row"], tuple(view and ViewFit(**view) for view in kept["views"]))
+
+
+def _packed(content: dict[str, Any]) -> bytes:
+    arrays: list[bytes] = []
+    head = json.dumps(_without_arrays(content, arrays), sort_keys=True).encode()
+    return b"".join([len(head).to_bytes(4, "little"), head, *arrays])
+
+
+def _unpacked(data: bytes) -> dict[str, Any]:
+    end = 4 + int.from_bytes(data[:4], "little")
+    content: dict[str, Any] = _with_arrays(json.loads(data[4:end]), data, end)
+    return content
+
+
+def _without_arrays(part: Any, arrays: list[bytes]) -> Any:
+    if isinstance(part, np.ndarray):
+        start = sum(map(len, arrays))
+        arrays.append(np.ascontiguousarray(part).tobytes())
+        return {"array": part.dtype.str, "shape": list(part.shape), "start": start}
+    if isinstance(part, dict):
+        return {name: _without_arrays(value, arrays) for name, value in part.items()}
+    if isinstance(part, (list, tuple)):
+        return [_without_arrays(value, arrays) for value in part]
+    return part.item() if isinstance(part, np.generic) else part
+
+
+def _with_arrays(part: Any, data: bytes, end: int) -> Any:
+    if isinstance(part, dict) and "array" in part:
+        count = int(np.prod(part["shape"], dtype=int))
+        return np.frombuffer(data, part["array"], count, end + part["start"]).reshape(part["shape"])
+    if isinstance(part, dict):
+        return {name: _with_arrays(value, data, end) for name, value in part.items()}
+    return [_with_arrays(value, data, end) for value in part] if isinstance(part, list) else part

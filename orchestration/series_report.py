@@ -1,0 +1,84 @@
+"""`lake model report` of a detector: one page that stands alone, with the series, their scores, alerts and known windows."""
+
+from collections.abc import Sequence
+from html import escape
+from importlib.resources import files
+from typing import Any
+
+from lake.series import SeriesModel
+from lake.tables import Refined
+from orchestration.series_charts import Mark, Panel, series_panels
+from orchestration.series_judged import Series, Watched, Window, words
+
+
+def report(table: Refined, watched: Watched, windows: Sequence[Window] = ()) -> str:
+    """The page as HTML; it asks nothing of any server."""
+    series, counts = table.series, watched.counts
+    assert series is not None
+    head = (
+        f"<h1>{table.name}</h1><p>{escape(table.contract.description)}</p>"
+        f"<p class=big><b>{counts['alerts']:,}</b> alerts in {counts['judged']:,} judged points of {len(watched.by_series):,} series, "
+        f"{counts['first']:%Y-%m-%d %H:%M} to {counts['last']:%Y-%m-%d %H:%M} UTC</p>"
+        f"<p>Threshold {series.threshold:g}, rest {series.rest} points.</p>"
+    )
+    told = "known windows are shaded; " if windows else ""
+    parts = [
+        head,
+        f"<h2>Series</h2><p>Alerts are red lines; {told}below each series its score, with the threshold in force.</p>",
+    ]
+    parts += [_panels(series, each, windows) for each in watched.drawn]
+    if len(watched.by_series) > len(watched.drawn):
+        parts.append(f"<p class=note>{len(watched.by_series) - len(watched.drawn)} more series are not drawn.</p>")
+    parts.append("<h2>Alerts</h2><p>The newest first.</p>")
+    listed = [
+        (
+            f"{row[series.time]:%Y-%m-%d %H:%M:%S}",
+            words(tuple(row[n] for n in series.entity)),
+            f"{row['score']:.2f}",
+            row["reason"],
+        )
+        for row in watched.alerts
+    ]
+    parts.append(_table(("time, UTC", ", ".join(series.entity) or "series", "score", "why"), listed))
+    parts.append("<h2>All series</h2>")
+    rows = [
+        (words(tuple(row[n] for n in series.entity)), f"{row['points']:,}", f"{row['alerts']:,}", _figure(row["highest"]))
+        for row in watched.by_series[:200]
+    ]
+    parts.append(_table((", ".join(series.entity) or "series", "points", "alerts", "highest score"), rows))
+    style = (files("orchestration") / "model_report.css").read_text("utf-8")
+    return (
+        f"<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
+        f"<title>{table.name}</title><style>{style}</style><main>{''.join(parts)}</main></html>\n"
+    )
+
+
+def _panels(series: SeriesModel, drawn: Series, windows: Sequence[Window]) -> str:
+    """A panel per value, and one of the score."""
+    times = [row[series.time].timestamp() for row in drawn.points]
+    marks = [
+        Mark(row[series.time].timestamp(), f"{row[series.time]:%Y-%m-%d %H:%M:%S}: {row['reason']}")
+        for row in drawn.points
+        if row["flag"] == 1
+    ]
+    known = [
+        (window.start.timestamp(), window.end.timestamp())
+        for window in windows
+        if window.entity == tuple(map(str, drawn.entity))
+    ]
+    values = [
+        Panel(f"{words(drawn.entity)}: {name.replace('_', ' ')}, {each.unit}", [row[name] for row in drawn.points])
+        for name, each in series.values.items()
+    ]
+    score = Panel("score", [row["score"] for row in drawn.points], [row["threshold"] for row in drawn.points])
+    return series_panels(times, [*values, score], marks, known)
+
+
+def _figure(value: Any) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
+    body = "".join("<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<table><tr>{top}</tr>{body}</table>"

@@ -1,0 +1,135 @@
+"""A detector's table through the lake's own zones: judged once, gone on with as points come, restated where they come late."""
+
+import math
+import random
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from lake.series import SeriesModel, series_table
+from lake.settings import Settings
+from local.feeds import start_feeds
+from store.objects import Objects
+from tests.spark.conftest import Lab
+
+READING = {"id": "string", "sensor": "string", "at": "timestamp", "celsius": "double"}
+DETECTOR: dict[str, Any] = {
+    "kind": "series",
+    "description": "One row per sensor and reading.",
+    "input": "probes",
+    "entity": {"sensor": "string"},
+    "time": "at",
+    "values": {"celsius": {"unit": "degrees Celsius"}},
+    "learn": 100,
+}
+Rows = list[dict[str, Any]]
+
+
+def series(sensor: str, first: int, end: int, **odd: float) -> Rows:
+    """A reading each ten minutes: a daily wave and some noise; `odd` are readings by number, as n150=40."""
+    rows = []
+    for number in range(first, end):
+        usual = 20 + 5 * math.sin(number / 144 * 2 * math.pi) + random.Random(f"{sensor} {number}").gauss(0, 0.3)
+        day, rest = divmod(number, 144)
+        at = f"2020-01-{1 + day:02d}T{rest // 6:02d}:{rest % 6}0:00Z"
+        value = odd.get(f"n{number}", round(usual, 2))
+        rows.append({"id": f"{sensor} {number}", "sensor": sensor, "at": at, "celsius": value})
+    return rows
+
+
+@pytest.fixture(scope="module")
+def probes(spark: SparkSession, spark_settings: Settings, objects: Objects, tmp_path_factory: Any) -> Iterator[Lab]:
+    """Three sensors' readings, of which one jumps at reading 250; judged once by both ways of fitting."""
+    feeds, sources = start_feeds(), tmp_path_factory.mktemp("series") / "sources"
+    lab = Lab(spark, replace(spark_settings, sources=sources), objects, feeds)
+    lab.declare("probes", READING, load="merge")
+    declare(lab, "watched")
+    send(lab, *series("a", 0, 300, n250=40.0), *series("b", 0, 300), *series("short", 0, 50))
+    yield lab
+    feeds.close()
+
+
+def declare(lab: Lab, name: str, **keys: Any) -> None:
+    lab.refined[name] = series_table(name, SeriesModel.model_validate({**DETECTOR, **keys}), "code")
+
+
+def send(lab: Lab, *rows: dict[str, Any]) -> dict[str, Any]:
+    lab.serve("probes", list(rows))
+    return lab.cycle()
+
+
+def judged(lab: Lab, name: str = "watched") -> list[Any]:
+    table = lab.spark.table(f"lake.refined.{name}")
+    return table.orderBy("sensor", "at").collect()
+
+
+def test_the_first_build_flags_the_jump_with_its_reason_and_nothing_that_is_too_young(probes: Lab) -> None:
+    rows = judged(probes)
+    assert len(rows) == 650
+    (alert,) = [row for row in rows if row.flag == 1 and row.sensor == "a" and 245 < index_of(row) < 255]
+    assert alert.celsius == 40.0
+    assert alert.score >= alert.threshold
+    assert re.search(r"celsius .* degrees Celsius .*\(usually about ", alert.reason)
+    young = [row for row in rows if row.sensor == "short" or index_of(row) < 100]
+    assert {(row.flag, row.score) for row in young} == {(-1, None)}
+
+
+def index_of(row: Any) -> int:
+    return (row.at.day - 1) * 144 + row.at.hour * 6 + row.at.minute // 10
+
+
+def said(lab: Lab, name: str) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in judged(lab, name)]
+
+
+def whole(lab: Lab) -> list[tuple[Any, ...]]:
+    """What a detector of the same declaration says that judges all from the beginning."""
+    name = f"whole_{lab.tables.publications('refined.watched')[0].number}"
+    declare(lab, name)
+    lab.build(lab.plan(name))
+    del lab.refined[name]
+    return said(lab, name)
+
+
+def test_new_points_are_judged_alone_and_as_if_all_had_come_at_once(probes: Lab) -> None:
+    record = send(probes, *series("a", 300, 310, n305=-10.0), *series("new", 0, 120))["refined.watched"]
+    assert (record["series"], record["points"]) == (2, 130)
+    assert len(probes.spark.table("lake.refined.watched").select("sensor").distinct().collect()) == 4
+    assert said(probes, "watched") == whole(probes)
+
+
+def test_a_late_point_restates_its_series_from_there_on_and_no_other(probes: Lab) -> None:
+    before = {row[:2]: row for row in said(probes, "watched")}
+    late = {**series("a", 290, 291)[0], "celsius": 60.0}
+    record = send(probes, late)["refined.watched"]
+    assert record["series"] == 1
+    assert record["points"] < 310  # it went on from a checkpoint
+    after = {row[:2]: row for row in said(probes, "watched")}
+    assert {key for key in after if after[key] != before[key]} <= {
+        key for key in after if key[0] == "a" and key[1] >= _at(late)
+    }
+    assert any(row.flag == 1 and row.celsius == 60.0 for row in judged(probes))
+    assert list(after.values()) == whole(probes)
+
+
+def test_points_that_are_gone_and_a_series_that_is_gone_leave_the_table(probes: Lab) -> None:
+    probes.declare("probes", READING, load="snapshot")
+    record = send(probes, *series("a", 0, 200), *series("b", 0, 300))
+    assert record["refined.watched"]["outcome"] == "published", record
+    assert len(judged(probes)) == 500
+    assert said(probes, "watched") == whole(probes)
+
+
+def test_a_fit_within_the_task_finds_the_same_jump(probes: Lab) -> None:
+    declare(probes, "grouped", fit="group")
+    send(probes, *series("a", 0, 300, n250=40.0), *series("b", 0, 300))
+    assert any(row.flag == 1 and row.celsius == 40.0 for row in judged(probes, "grouped"))
+
+
+def _at(row: dict[str, Any]) -> Any:
+    return datetime.fromisoformat(row["at"]).replace(tzinfo=None)
