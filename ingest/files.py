@@ -169,7 +169,7 @@ class _Progress:
         here = {file.shown for file in files}
         leaves = ", and its rows leave" if self._source.load == "snapshot" else ", its rows stay"
         for name in [name for name, seen in self.known.items() if name not in here and not seen.is_gone]:
-            self._visit.tell(f"{name} is gone{leaves}")
+            self._visit.note(f"{name} is gone{leaves}")
             if name in self._seen:
                 self._seen[name] = replace(self._seen[name], is_gone=True)
 

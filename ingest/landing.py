@@ -120,7 +120,8 @@ class _Errand:
                 try:
                     return self._ended(spared)
                 except Moved as moved:
-                    self.tell(f"begins again: {moved}")
+                    self.notes.clear()
+                    self._note(f"begins again: {moved}")
         return self._ended(draft)
 
     def _draft(self, run: str) -> Draft:
@@ -150,7 +151,7 @@ class _Errand:
             raw.give_up_run(self.objects, self.lease, self.source.name, run)
             return None
         draft.go_on()
-        self.tell(f"goes on behind {len(draft.seen):,} originals that a stopped run had stored")
+        self._note(f"goes on behind {len(draft.seen):,} originals that a stopped run had stored")
         return draft
 
     def _ended(self, draft: Draft) -> Pull:
@@ -172,11 +173,10 @@ class _Errand:
         manifest = draft.publish(self.asked, self.wish.window)
         self._note_emptied(manifest)
         for option, found in manifest.first_decoding.detected.items():
-            self.tell(f"detected {option} {', '.join(map(repr, found))}; `{option}` in the declaration pins it")
+            self._note(f"detected {option} {', '.join(map(repr, found))}; `{option}` in the declaration pins it")
         return self._pull("new", manifest, sum(original.bytes for original in manifest.originals), len(manifest.originals))
 
     def _bring(self, draft: Draft) -> None:
-        self.notes.clear()
         self.rows = draft.rows
         visit = Visit(
             new_path=self._new_path,

@@ -1,6 +1,7 @@
 """A first declaration for files behind an address, from a sample of one of them."""
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
@@ -72,6 +73,8 @@ def _form(sample: Sample, columns: Sequence[_Column]) -> list[str]:
     if sample.format == "csv":
         lines.append(f"delimiter: {_quoted(sample.delimiter or ',')}  # detected; `detect` would look at every file")
         lines.append(f"encoding: {sample.encoding}  # detected")
+        if sample.skip_lines:
+            lines.append(f"skip_lines: {sample.skip_lines}  # they have fewer fields than the others")
         if not sample.header:
             lines.append("header: false  # the first line looks like data")
         if sample.has_odd_header:
@@ -113,7 +116,8 @@ def _may_be_key(texts: Sequence[str | None], found: Guess) -> bool:
 
 def _spelled(header: str, position: int) -> str:
     """A header as a column may be called."""
-    text = re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", header).lower()).strip("_")
+    plain = unicodedata.normalize("NFKD", header.replace("ß", "ss")).encode("ascii", "ignore").decode()
+    text = re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", plain).lower()).strip("_")
     return (
         text
         if NAME.fullmatch(text)

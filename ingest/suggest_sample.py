@@ -3,6 +3,7 @@
 import re
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ingest.decode_csv_header import position_names, renamed
-from ingest.decode_csv_records import Dialect, records
+from ingest.decode_csv_records import Dialect, Record, records
 from ingest.decode_csv_text import Block, Lines, TextForm, has_lone_cr, text_of
 from ingest.detect import delimiter_of, encoding_of, format_of, packing_of
 from ingest.fetch import Clock
@@ -41,6 +42,7 @@ class Sample:
     delimiter: str | None = None
     encoding: str = "utf-8"
     header: bool = True
+    skip_lines: int = 0
     has_odd_header: bool = False
     records: str | None = None
 
@@ -127,11 +129,11 @@ def _read_csv(sample: Sample, path: Path, *, is_whole: bool) -> None:
     sample.delimiter = delimiter_of(text, Dialect(has_cr=has_cr), 0)
     lines = Lines(iter([Block(1, text)]), has_cr)
     lines.load()
-    found = [
-        record.fields for record in islice(records(lines, Dialect(sample.delimiter, has_cr=has_cr)), ROWS) if record.fields
-    ]
-    if not found:
+    cut = [record for record in islice(records(lines, Dialect(sample.delimiter, has_cr=has_cr)), ROWS) if record.fields]
+    if not cut:
         raise Unusable("a text without records")
+    sample.skip_lines = _lines_above(cut)
+    found = [record.fields for record in cut if record.line > sample.skip_lines]
     width = len(found[0])
     sample.header = not any(re.fullmatch(r"[+-]?[0-9.,:/ -]+", field) for field in found[0])
     sample.names = found[0] if sample.header else position_names(width)
@@ -139,6 +141,14 @@ def _read_csv(sample: Sample, path: Path, *, is_whole: bool) -> None:
     if sample.has_odd_header:
         sample.names = renamed(found[0])
     sample.rows = [row for row in found[1 if sample.header else 0 :] if len(row) == width]
+
+
+def _lines_above(found: Sequence[Record]) -> int:
+    """Lines above the header: narrower than most records, as the title of a report is."""
+    width, times = Counter(len(record.fields) for record in found).most_common(1)[0]
+    first = next(record for record in found if len(record.fields) == width)
+    is_title = all(len(record.fields) < width for record in found if record.line < first.line)
+    return first.line - 1 if is_title and times * 2 > len(found) and first is not found[0] else 0
 
 
 def _read_parquet(sample: Sample, path: Path) -> None:

@@ -23,7 +23,13 @@ def checked_rows(spark: SparkSession, plan: dict[str, Any]) -> list[dict[str, An
         {
             "row": row["row"],
             "values": row["values"].asDict(),
-            "problems": [f"{p['column'] or 'row'}: {p['rule']}: {p['message']}" for p in row["problems"]],
+            "problems": [_told(problem.asDict()) for problem in row["problems"]],
         }
         for row in rows
     ]
+
+
+def _told(problem: dict[str, Any]) -> str:
+    """A problem in words, as `lake quarantine show` says it; the value is null where it must not be seen."""
+    came = "" if problem["value"] is None else f"got {problem['value']!r}, "
+    return f"{problem['column'] or 'row'}: {came}{problem['message']} ({problem['rule']})"

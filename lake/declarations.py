@@ -58,6 +58,9 @@ def first_problem(validate: Callable[[Any], T], declared: Any, where: str, *mode
 
     Raises UsageError for its first problem: file, key, what was given, what is allowed.
     """
+    if not isinstance(declared, dict):
+        came = "nothing" if declared is None else "a list" if isinstance(declared, list) else "a single value"
+        raise UsageError(f"{where}: got {came}, expected keys with their values, such as `name: ...`")
     try:
         return validate(declared)
     except ValidationError as error:

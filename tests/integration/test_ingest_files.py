@@ -36,11 +36,10 @@ def files_source(**more: Any) -> Any:
     return source_from({**declared, "columns": columns, **more}, "things.yaml")
 
 
-def landed(source: Any, objects: Objects, said: list[str] | None = None, came: list[Amount] | None = None) -> Pull:
+def landed(source: Any, objects: Objects, came: list[Amount] | None = None) -> Pull:
     def tell(name: str, told: str | Amount) -> None:
-        kept = came if isinstance(told, Amount) else said
-        if kept is not None:
-            kept.append(told)  # type: ignore[arg-type]
+        if came is not None and isinstance(told, Amount):
+            came.append(told)
 
     return pull(source.name, {source.name: source}, objects, str(ULID()), tell)
 
@@ -117,10 +116,9 @@ def test_the_links_of_a_page_that_match_are_the_files(feeds: Feeds, objects: Obj
     landed(source, objects)
     assert rows(objects, source) == [("1", "x 1.csv")]
     feeds.files["dir"] = b'<a href="x3.csv">3</a>'
-    said: list[str] = []
-    landed(source, objects, said)
+    pull = landed(source, objects)
     assert rows(objects, source) == [("3", "x3.csv")]
-    assert any("x%201.csv is gone, and its rows leave" in message for message in said)
+    assert any("x%201.csv is gone, and its rows leave" in note for note in pull.notes)
 
 
 def test_a_page_without_matching_links_is_an_error_unless_declared(feeds: Feeds, objects: Objects) -> None:
@@ -303,6 +301,7 @@ SAMPLES = {
         b"%d;12,5%d;%d,50;2024-01-%02d;2024-01-01T00:00:00Z;true;NA\n" % (n, n, n, n) for n in range(1, 10)
     ),
     "lines.jsonl": b'{"id": 1, "rating": {"rate": 4.50}}\n{"id": 2, "rating": {"rate": 3.25}}\n',
+    "report.csv": "Bericht vom 01.02.2026\n\nStraße;Größe\nA;1,5\nB;2,5\n".encode("cp1252"),
     "body.json": b'{"next": null, "rows": [{"id": "a"}, {"id": "b"}]}',
 }  # fmt: skip
 
@@ -312,6 +311,7 @@ SAMPLES = {
     [
         ("flights.csv", {"delimiter": ";", "decimal": ",", "key": ["flight_no"]}),
         ("lines.jsonl", {"format": "jsonl", "key": ["id"]}),
+        ("report.csv", {"skip_lines": 2, "key": ["strasse"]}),
         ("body.json", {"format": "json", "records": "rows"}),
     ],
 )
@@ -341,12 +341,11 @@ def test_what_a_sample_shows_becomes_types(feeds: Feeds, objects: Objects) -> No
 def test_what_was_detected_is_in_the_manifest_and_told(feeds: Feeds, objects: Objects) -> None:
     feeds.files.update({"a.csv": b"id;x\n1;2\n", "b.csv": "id|x\n1|é\n".encode("cp1252")})
     urls = [f"{feeds.files_url}/a.csv", f"{feeds.files_url}/b.csv"]
-    said: list[str] = []
-    landed(files_source(urls=urls, delimiter="detect", encoding="detect"), objects, said)
+    pull = landed(files_source(urls=urls, delimiter="detect", encoding="detect"), objects)
     head = raw.head(objects, "things")
     assert head
     assert head.first_decoding.detected == {"delimiter": [";", "|"], "encoding": ["utf-8", "iso8859-1"]}
-    assert any("detected delimiter ';', '|'" in message for message in said)
+    assert any("detected delimiter ';', '|'" in note for note in pull.notes)
 
 
 ORDERS = """export of 1 March

@@ -16,7 +16,11 @@ def test_the_first_rows_are_shown_cast_and_judged_and_nothing_is_written(lab: La
     order = {"source": sources["checked"].model_dump(mode="json", by_alias=True), "sample": str(found.path), "rows": 10}
     assert checked_rows(lab.spark, order) == [
         {"row": 1, "values": {"id": "1", "price": "1.50"}, "problems": []},
-        {"row": 2, "values": {"id": None, "price": "2.00"}, "problems": ["id: type: expected a whole number (bigint)"]},
+        {
+            "row": 2,
+            "values": {"id": None, "price": "2.00"},
+            "problems": ["id: got 'x', expected a whole number (bigint) (type)"],
+        },
     ]
     assert found.facts["fields nobody declared"] == "new"
     assert [info.key for info in lab.objects.list("")] == before

@@ -142,7 +142,7 @@ def test_a_source_is_listed_shown_and_checked_before_its_first_run(lab: Lab, lak
     before = [info.key for info in lab.objects.list("")]
     checked = lake("source", "check", "quotes")
     assert checked.code == 0
-    assert "row 2 would be quarantined: price: between: expected at least 0 and at most 100" in checked.out
+    assert "row 2 would be quarantined: price: got '-9', expected at least 0 and at most 100 (between)" in checked.out
     assert "1 of the first 2 rows would be published; nothing was changed" in checked.out
     assert "hidden" not in checked.out
     assert [info.key for info in lab.objects.list("")] == before

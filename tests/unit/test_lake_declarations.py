@@ -51,6 +51,12 @@ def test_a_wrong_key_or_value_is_named(change: dict[str, Any], message: str) -> 
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(("text", "came"), [("# later", "nothing"), ("- name: goods", "a list"), ("name", "a single value")])
+def test_a_file_that_holds_no_keys_is_told_what_it_holds(text: str, came: str) -> None:
+    with pytest.raises(UsageError, match=f"goods.yaml: got {came}, expected keys with their values"):
+        source_from(parse_yaml(text, "goods.yaml"), "goods.yaml")
+
+
 def test_a_key_that_stands_twice_is_an_error_with_its_line() -> None:
     with pytest.raises(UsageError, match=r"goods.yaml:2:1: key 'name' stands twice"):
         parse_yaml("name: a\nname: b\n", "goods.yaml")
