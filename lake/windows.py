@@ -10,6 +10,7 @@ from lake.errors import UsageError
 
 LENGTH = re.compile(r"(?P<number>[1-9]\d{0,8}) ?(?P<unit>minute|min|m|hour|h|day|d|week|w|month|year|y)?s?")
 LENGTHS = "`1 day`, `6 hours`, `15 minutes`, `1 month`, in short 1d, 6h, 15m, or a number for a cursor of numbers"
+WHOLE = re.compile(r"[+-]?\d{1,18}")
 STEPS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 MONTHS = {"month": 1, "y": 12}
 MOST = 10_000
@@ -35,6 +36,20 @@ def windows(start: str, end: str, length: str) -> list[Pair]:
     if unit in MONTHS:
         return _cut(first, last, lambda at, n: _months_after(at, n * number * MONTHS[unit]), write)
     return _cut(first, last, lambda at, n: at + n * number * STEPS[unit], write)
+
+
+def window(start: str, end: str) -> Pair:
+    """The one window from `start` on and before `end`, as they were written.
+
+    Raises UsageError for ends that are neither dates, instants nor whole numbers, or do not fit each other.
+    """
+    are_numbers = all(WHOLE.fullmatch(text) for text in (start, end))
+    first, last = (int(start), int(end)) if are_numbers else (_moment("--from", start), _moment("--to", end))
+    if isinstance(first, datetime) and isinstance(last, datetime) and (first.tzinfo is None) != (last.tzinfo is None):
+        raise UsageError(f"--from, --to: got {start!r} and {end!r}, expected both with a zone or both without")
+    if not first < last:  # type: ignore[operator]
+        raise UsageError(f"--from, --to: got {start} and {end}, expected a range that ends after it begins")
+    return start, end
 
 
 def _cut(first: Any, last: Any, after: Callable[[Any, int], Any], write: Callable[[Any], str]) -> list[Pair]:

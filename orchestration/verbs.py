@@ -45,6 +45,7 @@ def ingest(settings: Settings, given: Given, world: "World") -> int:
     from ingest.landing import Wish
     from ingest.originals import Window
     from lake.sources import chosen, load_sources
+    from lake.windows import window
     from orchestration.run import pull_facts, pulled, worst
     from store.objects import Objects
 
@@ -53,8 +54,8 @@ def ingest(settings: Settings, given: Given, world: "World") -> int:
     sources = load_sources(settings.sources)
     if bool(given.start) != bool(given.end):
         raise UsageError("--from, --to: got one of them, expected both or none")
-    window = Window(given.start, given.end) if given.start else None
-    wish = Wish(window=window, is_full=given.full)
+    wanted = Window(*window(given.start, given.end)) if given.start else None
+    wish = Wish(window=wanted, is_full=given.full)
     names = chosen(sources, given.names)
     pulls = pulled(settings, Objects(settings), sources, names, str(ULID()), Progress(is_quiet=given.json), wish)
     if given.json:

@@ -176,6 +176,7 @@ def test_a_window_and_everything_again_are_asked_for_by_name(lab: Lab, lake: Lak
     assert asked("--full") == (0, {})
     assert asked() == (0, {"since": "2024-05-01T00:00:00Z"})
     assert lake("ingest", "sales", "--from", "2024-01-01").err == "--from, --to: got one of them, expected both or none"
+    assert "ends after it begins" in lake("ingest", "sales", "--from", "2024-02-01", "--to", "2024-01-01").err
     lab.declare("wholes", {"id": "bigint"})
     told = lake("ingest", "wholes", "sales", "--from", "2024-01-01", "--to", "2024-02-01")
     assert (told.code, "wholes: got a window for load snapshot" in " ".join(told.err.split())) == (2, True)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lake.errors import UsageError
-from lake.windows import windows
+from lake.windows import window, windows
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,22 @@ def test_windows_touch_and_cover_the_whole(day: int, days: int, number: int, uni
     found = windows(start, end, f"{number} {unit}")
     assert (found[0][0], found[-1][1]) == (start, end)
     assert all(before[1] == after[0] and before[0] < before[1] for before, after in pairwise(found))
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "told"),
+    [
+        ("2024-02-01", "2024-01-01", "got 2024-02-01 and 2024-01-01, expected a range that ends after it begins"),
+        ("10", "10", "expected a range that ends after it begins"),
+        ("yesterday", "2024-01-01", "--from: got 'yesterday', expected a date or instant"),
+        ("2024-01-01", "2024-02-01T00:00:00Z", "expected both with a zone or both without"),
+    ],
+)
+def test_one_window_has_ends_that_fit(start: str, end: str, told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        window(start, end)
+
+
+def test_one_window_is_asked_for_as_it_was_written() -> None:
+    assert window("2024-01-31T06:00:00Z", "2024-02-01T00:00:00+01:00") == ("2024-01-31T06:00:00Z", "2024-02-01T00:00:00+01:00")
+    assert window("9", "10") == ("9", "10")
