@@ -12,6 +12,8 @@ from local.steps import command
 LOCK = CHECKOUT / "requirements.txt"
 SITE = VENV / "lib" / "python3.11" / "site-packages"
 AGAIN = "make setup"
+#: What makes the packages those of the lock; compiled here, or where nothing may write beside them each command compiles anew.
+SYNC = ("pip", "sync", "--quiet", "--require-hashes", "--compile-bytecode")
 LAUNCHER = """#!/bin/sh
 '''exec' "{python}" "$0" "$@"
 ' '''
@@ -22,8 +24,8 @@ sys.exit(main())
 
 
 def venv_key() -> str:
-    """What `.venv` depends on: the lock, the place of the checkout (scripts name it) and the launcher."""
-    return fingerprint(LOCK, CHECKOUT, LAUNCHER, (VENV / "bin" / "python").exists(), (VENV / "bin" / "lake").exists())
+    """What `.venv` depends on: the lock, how it is installed, the place of the checkout (scripts name it), the launcher."""
+    return fingerprint(LOCK, SYNC, CHECKOUT, LAUNCHER, (VENV / "bin" / "python").exists(), (VENV / "bin" / "lake").exists())
 
 
 def make_venv(python: Path, is_whole: bool, environ: Mapping[str, str]) -> None:
@@ -33,8 +35,7 @@ def make_venv(python: Path, is_whole: bool, environ: Mapping[str, str]) -> None:
         shutil.rmtree(VENV, ignore_errors=True)
         command([python, "-m", "venv", VENV], AGAIN, environ)
     _install_uv(environ)
-    sync: list[str | Path] = [VENV / "bin" / "uv", "pip", "sync", "--quiet", "--require-hashes"]
-    command([*sync, "--python", VENV / "bin" / "python", LOCK], AGAIN, environ)
+    command([VENV / "bin" / "uv", *SYNC, "--python", VENV / "bin" / "python", LOCK], AGAIN, environ)
     (SITE / "embalse.pth").write_text(f"{CHECKOUT}\n")
     launcher = VENV / "bin" / "lake"
     launcher.write_text(LAUNCHER.format(python=VENV / "bin" / "python"))

@@ -2,6 +2,7 @@
 
 import hashlib
 import sys
+from importlib.util import cache_from_source
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from local.debian import install_command, java_home, java_version, missing_packa
 from local.jars import check_jars, locked_jars
 from local.minio_build import OLDEST_GO, go_version
 from local.steps import Stamp, Step, StepFailed, command, run_steps
-from local.venv import locked_lines
+from local.venv import SITE, locked_lines
 
 
 def a_step(name: str, log: list[str], needs: tuple[str, ...] = (), is_done: bool = False) -> Step:
@@ -196,3 +197,9 @@ def test_a_program_that_outlives_its_set_up_still_keeps_a_second_one_waiting(tmp
     program.communicate(b"\n")
     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     os.close(file)
+
+
+def test_the_environment_s_packages_are_compiled_whatever_python_is_told() -> None:
+    modules = list((SITE / "great_expectations" / "expectations" / "core").glob("*.py"))
+    assert modules
+    assert [str(path) for path in modules if not Path(cache_from_source(str(path))).exists()] == []
