@@ -15,6 +15,7 @@ from jobs.audit import Auditor
 from jobs.gate import Metric
 from jobs.partitions import has_value
 from jobs.publications import Draft, Publication
+from jobs.schemas import literal_rows
 from jobs.tables import Tables, Target
 from lake.errors import CorruptionError, GateError, LockedError
 from lake.expectations import Expectation, NotNull, Unique
@@ -126,7 +127,7 @@ class TrustedBuild:
         spark, objects = self.tables.spark, self.tables.objects
         addresses = [objects.uri(key) for run in runs for key in run["objects"]]
         schema = trusted.decoded_schema(self.declared)
-        decoded = spark.read.schema(schema).parquet(*addresses) if addresses else spark.createDataFrame([], schema)
+        decoded = spark.read.schema(schema).parquet(*addresses) if addresses else literal_rows(spark, [], schema)
         before = changes.evolved_of(publication.facts for publication in self.published[:1])
         evolved = changes.evolved_by(self.declared, runs, before)
         source = changes.evolved_source(self.declared, evolved)
@@ -138,7 +139,7 @@ class TrustedBuild:
 
     def _run_rows(self, runs: list[Record]) -> DataFrame:
         rows = [(run["run"], run["seq"], datetime.fromisoformat(run["created_at"])) for run in runs]
-        return self.tables.spark.createDataFrame(rows, trusted.RUN)
+        return literal_rows(self.tables.spark, rows, trusted.RUN)
 
     def _accepted(self, judged: DataFrame, source: Source, runs: list[Record], keep: Keep) -> DataFrame:
         newest = max(run["seq"] for run in runs)

@@ -9,6 +9,7 @@ from jobs.gate import Gate
 from jobs.orphans import tidied
 from jobs.publications import Draft
 from jobs.results import Result, last_results, noted_results, remember_results
+from jobs.schemas import literal_rows
 from jobs.tables import Tables
 from lake import paths
 from lake.errors import LockedError
@@ -53,7 +54,7 @@ def _settle(tables: Tables, run: str, lease: Lease) -> None:
     kept = set(earlier[0].facts.get("notes", ())) if earlier else set()
     rows = [astuple(result) for key, results in noted.items() if key not in kept for result in results]
     if rows:
-        frame = tables.spark.createDataFrame(rows, QUALITY).coalesce(1)
+        frame = literal_rows(tables.spark, rows, QUALITY)
         draft = Draft(TABLE, run, QUALITY, facts={"notes": sorted(noted)})
         tables.publish(draft, lease, lambda target: tables.add(target, frame))
     remember_results(tables.objects, noted.values())

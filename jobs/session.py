@@ -46,6 +46,7 @@ def open_session(settings: Settings, name: str) -> SparkSession:
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.ansi.enabled": "true",
         "spark.sql.parquet.aggregatePushdown": "false",
+        "spark.python.sql.dataFrameDebugging.enabled": "false",  # it asks the JVM five times about every column that is named
         "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
         "spark.hadoop.fs.s3a.endpoint.region": settings.s3_region,
     }

@@ -10,6 +10,7 @@ from pyspark.sql import types as T
 from jobs.casts import Cast, cast
 from jobs.changes import undeclared_fields
 from jobs.checks import broken, meaning
+from jobs.schemas import column_type
 from lake.columns import Check, Column, stored_type
 from lake.source import Source
 
@@ -47,9 +48,7 @@ def decoded_schema(source: Source) -> T.StructType:
 
 def table_schema(source: Source) -> T.StructType:
     """Schema of the trusted table: the published columns, then lineage."""
-    fields = [
-        T.StructField(name, T._parse_datatype_string(stored_type(column.type))) for name, column in source.published.items()
-    ]
+    fields = [T.StructField(name, column_type(column.type)) for name, column in source.published.items()]
     lineage = (T.StringType(), T.TimestampType(), T.StringType(), RAW_ROW)
     return T.StructType([*fields, *(T.StructField(name, kind) for name, kind in zip(LINEAGE, lineage, strict=True))])
 
