@@ -12,13 +12,13 @@ from pyspark.sql import types as T
 
 from jobs.audit import Auditor
 from jobs.gate import Metric
-from jobs.partitions import changed_values, has_value
+from jobs.partitions import changed_values, has_value, touched_values
 from jobs.publications import Draft, Publication
+from jobs.schemas import column_type
 from jobs.tables import Tables, Target
-from lake.columns import stored_type
 from lake.errors import GateError, LakeError
 from lake.expectations import Unique
-from lake.planning import Wanted
+from lake.planning import Inputs, Wanted
 from lake.tables import Refined, Table
 from store.leases import Lease
 
@@ -87,8 +87,18 @@ class RefinedBuild:
             return None
         found: set[Any] = set()
         for name in changed:
-            found |= changed_values(self._read(name, before), self._read(name, self.wanted.inputs), partition.column)
+            found |= self._changed_in(name, before, partition.column)
         return sorted(found, key=lambda value: (value is not None, str(value)))
+
+    def _changed_in(self, name: str, before: Inputs, column: str) -> set[Any]:
+        """Values of the column whose rows differ in this input: of those whose files differ, where its files tell."""
+        old, new = self._read(name, before), self._read(name, self.wanted.inputs)
+        earlier, now = (int(pins[name]["snapshot"]) for pins in (before, self.wanted.inputs))
+        touched = touched_values(self.tables.spark, name, earlier, now, column)
+        if touched is None:
+            return changed_values(old, new, column)
+        among = has_value(column, list(touched))
+        return changed_values(old.where(among), new.where(among), column) if touched else set()
 
     def _write(self, target: Target, frame: DataFrame, values: list[Any] | None) -> None:
         partition = self.declared.contract.partition
@@ -100,7 +110,7 @@ class RefinedBuild:
 
 def table_schema(contract: Table) -> T.StructType:
     """The columns of a refined table as Spark stores them."""
-    return T.StructType([T.StructField(n, T._parse_datatype_string(stored_type(c.type))) for n, c in contract.columns.items()])
+    return T.StructType([T.StructField(n, column_type(c.type)) for n, c in contract.columns.items()])
 
 
 def table_function(declared: Refined) -> Callable[..., DataFrame]:

@@ -1,13 +1,28 @@
-"""Which partitions of a table changed between two of its snapshots."""
+"""Which partitions of a table changed between two of its snapshots: by its files, then by their rows."""
 
+from collections.abc import Callable
+from datetime import date, timedelta
 from functools import reduce
 from typing import Any
 
 from pyspark.sql import Column as Expr
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from jobs import iceberg
+from jobs.java_errors import java_errors
 from jobs.trusted import LINEAGE
+
+#: More files than this are not asked one by one: then all rows are compared.
+ASKED_FILES = 500
+#: Iceberg's identity partitions to Python's values, by the name of their type.
+VALUES: dict[str, Callable[[Any], Any]] = {
+    "boolean": bool,
+    "int": int,
+    "long": int,
+    "string": str,
+    "date": lambda days: date(1970, 1, 1) + timedelta(days=int(days)),
+}
 
 
 def has_value(column: str, values: list[Any]) -> Expr:
@@ -37,3 +52,60 @@ def changed_values(before: DataFrame, after: DataFrame, column: str) -> set[Any]
     joined = old.join(new, F.col("old.value").eqNullSafe(F.col("new.value")), "full").where(differ)
     rows = joined.select(F.when(F.col("new.rows").isNull(), F.col("old.value")).otherwise(F.col("new.value")).alias("value"))
     return {row["value"] for row in rows.collect()}
+
+
+def touched_values(spark: SparkSession, table: str, before: int, after: int, column: str) -> set[Any] | None:
+    """Values of the column that a file has which only one of these snapshots has: all others have the same rows in both.
+
+    None where files do not tell: `after` does not come from `before`, some file is not kept apart by the column, or there are
+    very many.
+    """
+    java_table, jvm = iceberg.load(spark, table), spark._jvm
+    assert jvm is not None
+    found, anything = set(), jvm.java.lang.Class.forName("java.lang.Object")
+    with java_errors(table):
+        line = _since(java_table, before, after)
+        if line is None or sum(map(_changed_files, line)) > ASKED_FILES:
+            return None
+        for file in (file for snapshot in line for file in _files(java_table, snapshot)):
+            place = _place(java_table, int(file.specId()), column)
+            if place is None:
+                return None
+            position, kind = place
+            value = file.partition().get(position, anything)
+            found.add(None if value is None else VALUES[kind](value))
+    return found
+
+
+def _since(java_table: Any, before: int, after: int) -> list[Any] | None:
+    """The snapshots that led from one to the other; None when none did, or one is gone."""
+    line = []
+    snapshot = java_table.snapshot(after)
+    while snapshot is not None and int(snapshot.snapshotId()) != before:
+        line.append(snapshot)
+        parent = snapshot.parentId()
+        snapshot = None if parent is None else java_table.snapshot(parent)
+    return None if snapshot is None else line
+
+
+def _changed_files(snapshot: Any) -> int:
+    summary = snapshot.summary()
+    counts = ("added-data-files", "deleted-data-files", "added-delete-files", "removed-delete-files")
+    return sum(int(summary.get(name) or 0) for name in counts)
+
+
+def _files(java_table: Any, snapshot: Any) -> list[Any]:
+    """The files of data and deletes that a snapshot added or removed."""
+    io = java_table.io()
+    deletes = [*snapshot.addedDeleteFiles(io), *snapshot.removedDeleteFiles(io)]
+    return [*snapshot.addedDataFiles(io), *snapshot.removedDataFiles(io), *deletes]
+
+
+def _place(java_table: Any, spec_id: int, column: str) -> tuple[int, str] | None:
+    """Where a file's partition has the column's own value, and its type."""
+    source = java_table.schema().findField(column)
+    kind = str(source.type()) if source else ""
+    for position, part in enumerate(java_table.specs().get(spec_id).fields()):
+        if source and kind in VALUES and part.sourceId() == source.fieldId() and part.transform().isIdentity():
+            return position, kind
+    return None

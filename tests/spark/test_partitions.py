@@ -5,7 +5,10 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from pyspark.sql import SparkSession
 
+from jobs import iceberg
+from jobs.partitions import touched_values
 from tests.spark.conftest import Lab
 
 CODE = """
@@ -70,3 +73,45 @@ def test_another_input_that_changes_rebuilds_the_whole(lab: Lab, monkeypatch: py
     record = lab.cycle("whole")["refined.whole"]
     assert (record["outcome"], "partitions" in record) == ("published", False)
     assert ("None", "Cazorla", 1) in rows(lab, "whole")
+
+
+def newest(spark: SparkSession, table: str) -> int:
+    return int(iceberg.load(spark, table).currentSnapshot().snapshotId())
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [("date", ["2020-01-01", "2020-01-02", "2020-01-03"]), ("string", ["a", "b", "c"]), ("bigint", [1, 2, 3])],
+)
+def test_files_tell_in_which_partitions_two_snapshots_may_differ(spark: SparkSession, kind: str, values: list[Any]) -> None:
+    table = f"trusted.touched_{kind}"
+    first, second, third = (f"cast('{value}' as {kind})" for value in values)
+    spark.sql(f"CREATE TABLE lake.{table} (id bigint, part {kind}) USING iceberg PARTITIONED BY (part)")
+    spark.sql(f"INSERT INTO lake.{table} VALUES (1, {first}), (2, {second}), (3, null)")
+    before = newest(spark, table)
+    spark.sql(f"INSERT INTO lake.{table} VALUES (4, {third})")
+    spark.sql(f"DELETE FROM lake.{table} WHERE part IS NULL")
+    found = touched_values(spark, table, before, newest(spark, table), "part")
+    expected = spark.sql(f"SELECT {third}").first()
+    assert expected is not None
+    assert found == {expected[0], None}
+    assert touched_values(spark, table, before, before, "part") == set()
+
+
+def test_files_do_not_tell_when_one_snapshot_does_not_come_from_the_other(spark: SparkSession) -> None:
+    spark.sql("CREATE TABLE lake.trusted.touched_back (id bigint, part string) USING iceberg PARTITIONED BY (part)")
+    spark.sql("INSERT INTO lake.trusted.touched_back VALUES (1, 'a')")
+    first = newest(spark, "trusted.touched_back")
+    spark.sql("INSERT INTO lake.trusted.touched_back VALUES (2, 'b')")
+    later = newest(spark, "trusted.touched_back")
+    spark.sql(f"CALL lake.system.rollback_to_snapshot('trusted.touched_back', {first})").collect()
+    spark.sql("INSERT INTO lake.trusted.touched_back VALUES (3, 'c')")
+    assert touched_values(spark, "trusted.touched_back", later, newest(spark, "trusted.touched_back"), "part") is None
+
+
+def test_files_that_mix_values_do_not_tell(spark: SparkSession) -> None:
+    spark.sql("CREATE TABLE lake.trusted.touched_mixed (id bigint, part string) USING iceberg PARTITIONED BY (bucket(2, part))")
+    spark.sql("INSERT INTO lake.trusted.touched_mixed VALUES (1, 'a')")
+    first = newest(spark, "trusted.touched_mixed")
+    spark.sql("INSERT INTO lake.trusted.touched_mixed VALUES (2, 'b')")
+    assert touched_values(spark, "trusted.touched_mixed", first, newest(spark, "trusted.touched_mixed"), "part") is None
