@@ -12,10 +12,11 @@ from jobs.series.views import View, columns, reach, views_of
 from lake.errors import UsageError
 
 HALF_LIFE = 1_500  # points after which a point weighs half in the sample of a refit
-SAMPLE = 2_000  # rows of each view in one fit
+SAMPLE = 1_000  # rows of each view in one replica
+REPLICAS = 2  # samples of each view with centres of their own in one fit: the mean of their distances hangs less on chance
 FEWEST = 20  # a view with fewer rows waits for the next refit
 ROWS_PER_CENTRE = 3
-GAP = 1e4  # between two views in the last column: no row is nearer to a centre of another view
+GAP = 1e4  # between two groups in the last column: no row is nearer to a centre of another
 NORMAL_SPAN = 2.56  # of a normal distribution, between the 10th and the 90th percentile, in deviations
 LEAST_SCALE = 0.1  # of the deviation: a scale of a column that hardly ever moves
 UNIT_SHARE = 99.0  # percentile of the training rows' distances that is the unit of distance
@@ -41,16 +42,17 @@ class ViewFit:
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """The views as fitted on the points before `at_row`; None for a view that had too few."""
+    """The views as fitted on the points before `at_row`, each by its replicas; none for a view that had too few points."""
 
     at_row: int
-    views: tuple[ViewFit | None, ...]
+    views: tuple[tuple[ViewFit, ...], ...]
 
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """The rows of one view in a training set: (n, d) brought to scale, and where they stand in it."""
+    """One replica of a view in a training set: its rows (n, d) brought to scale, and the column they begin at."""
 
+    view: int
     rows: Floats
     left: int
     middle: Floats
@@ -62,7 +64,7 @@ class Group:
 class TrainingSet:
     """All that one k-means fit needs, and what is needed to read its centres back.
 
-    points: float64 (n, d), each view in columns of its own, zero elsewhere, the last column sets the views apart.
+    points: float64 (n, d), each view in columns of its own, zero elsewhere, the last column sets the groups apart.
     k: centres in all, to be started from a uniform sample of the points. seed: of that start.
     """
 
@@ -70,7 +72,8 @@ class TrainingSet:
     k: int
     seed: int
     at_row: int
-    groups: tuple[Group | None, ...]
+    groups: tuple[Group, ...]
+    views: int
     rare_share: float
 
 
@@ -106,25 +109,30 @@ def training_set(series: Series, at_row: int, setting: Setting, constants: Learn
         )
     seen = Series(series.times[:end], series.values[:end], series.first)
     seed = zlib.crc32(f"{setting.seed} {at_row}".encode())
-    sample = _sample(end - start, seed)
-    groups: list[Group | None] = []
+    samples = [_sample(end - start, seed + replica) for replica in range(REPLICAS)]
+    views = views_of(setting, constants)
+    groups: list[Group] = []
     left = 0
-    for view in views_of(setting, constants):
-        rows = columns(view, seen, start, setting, constants)[sample]
-        rows = rows[np.isfinite(rows).all(axis=1)]
-        groups.append(_group(view, rows, left) if len(rows) >= FEWEST else None)
+    for number, view in enumerate(views):
+        rows = columns(view, seen, start, setting, constants)
+        for sample in samples:
+            chosen = rows[sample]
+            chosen = chosen[np.isfinite(chosen).all(axis=1)]
+            if len(chosen) >= FEWEST:
+                groups.append(_group(view, number, chosen, left))
         left += view.width
-    k = sum(min(setting.k, len(group.rows) // ROWS_PER_CENTRE) for group in groups if group)
-    return TrainingSet(side_by_side(groups, left), k, seed, at_row, tuple(groups), setting.rare_share) if k else None
+    if not groups:
+        return None
+    k = sum(min(setting.k, len(group.rows) // ROWS_PER_CENTRE) for group in groups)
+    return TrainingSet(side_by_side(groups, left), k, seed, at_row, tuple(groups), len(views), setting.rare_share)
 
 
 def fits_from(training: TrainingSet, centres: Floats) -> Fit:
     """What is usual in each view, from the centres (k, d) of k-means over the training set's points."""
-    views: list[ViewFit | None] = []
+    views: list[list[ViewFit]] = [[] for _ in range(training.views)]
     for number, group in enumerate(training.groups):
         own = centres[np.rint(centres[:, -1] / GAP) == number]
-        if group is None or not len(own):
-            views.append(None)
+        if not len(own):
             continue
         own = own[:, group.left : group.left + group.rows.shape[1]]
         nearest, apart = nearest_centres(group.rows, own)
@@ -133,8 +141,8 @@ def fits_from(training: TrainingSet, centres: Floats) -> Fit:
         if not is_usual.all():
             apart = nearest_centres(group.rows[is_usual[nearest]], own[is_usual])[1]
         unit = max(float(np.percentile(apart, UNIT_SHARE)), LEAST_UNIT * float(apart.max())) or UNIT_OF_NOTHING
-        views.append(ViewFit(own[is_usual].copy(), group.middle, group.scale, unit, group.turn))
-    return Fit(training.at_row, tuple(views))
+        views[group.view].append(ViewFit(own[is_usual].copy(), group.middle, group.scale, unit, group.turn))
+    return Fit(training.at_row, tuple(tuple(view) for view in views))
 
 
 def nearest_centres(rows: Floats, centres: Floats) -> tuple[Whole, Floats]:
@@ -163,7 +171,7 @@ def _sample(rows: int, seed: int) -> Whole:
     return np.sort(np.argpartition(keys, SAMPLE)[:SAMPLE])
 
 
-def _group(view: View, rows: Floats, left: int) -> Group:
+def _group(view: View, number: int, rows: Floats, left: int) -> Group:
     middle = np.median(rows, axis=0)
     high, low = np.quantile(rows, [0.9, 0.1], axis=0)
     scale = np.maximum((high - low) / NORMAL_SPAN, LEAST_SCALE * rows.std(axis=0))
@@ -172,7 +180,7 @@ def _group(view: View, rows: Floats, left: int) -> Group:
         scale[list(group)] = scale[list(group)].mean()
     scale[scale == 0] = 1.0
     turn = _turn((rows - middle) / scale) if view.kind == "together" else None
-    return Group(scaled(rows, middle, scale, turn), left, middle, scale, turn)
+    return Group(number, scaled(rows, middle, scale, turn), left, middle, scale, turn)
 
 
 def _turn(rows: Floats) -> Floats:
@@ -182,12 +190,10 @@ def _turn(rows: Floats) -> Floats:
     return out
 
 
-def side_by_side(groups: Sequence[Group | None], width: int) -> Floats:
+def side_by_side(groups: Sequence[Group], width: int) -> Floats:
     """The points (n, width + 1) of a training set, from the rows of its views."""
     blocks = [np.empty((0, width + 1))]
     for number, group in enumerate(groups):
-        if group is None:
-            continue
         block = np.zeros((len(group.rows), width + 1))
         block[:, group.left : group.left + group.rows.shape[1]] = group.rows
         block[:, -1] = number * GAP

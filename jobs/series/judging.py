@@ -15,7 +15,6 @@ from jobs.series.views import View, columns, reach, views_of
 from lake.errors import UsageError
 
 BLOCK = 2_000  # points judged at once: what is held at a time, never what comes out
-FITS_KEPT = 2  # a point that is near to a centre of any of the last fits is usual
 LOUDEST = 3.0  # the most a view may say
 ALERT_FADE = math.exp(-1 / 8_000)  # per point
 LEVEL_SHARE = 1 / 1_000  # of the newest score in the usual score
@@ -78,8 +77,7 @@ def _refitted(track: Track, fits: Mapping[int, Fit | None], setting: Setting) ->
     if track.rows not in fits:
         raise UsageError(f"judge: got no fit at {track.rows} points, expected one; fit the training set of each count in due()")
     constants = track.constants or learned(track.tail, setting)
-    fit = fits[track.rows]
-    return replace(track, constants=constants, fits=(*track.fits, fit)[-FITS_KEPT:] if fit else track.fits)
+    return replace(track, constants=constants, fit=fits[track.rows] or track.fit)
 
 
 def _judge_stretch(track: Track, new: Series, setting: Setting) -> tuple[Judged, Track]:
@@ -89,26 +87,23 @@ def _judge_stretch(track: Track, new: Series, setting: Setting) -> tuple[Judged,
         return _nothing(len(new.times)), replace(track, tail=both)
     rest = max(len(both.times) - reach(track.constants), 0)
     tail = Series(both.times[rest:], both.values[rest:], both.first + rest)
-    if not track.fits:
+    if track.fit is None:
         return _nothing(len(new.times)), replace(track, tail=tail)
-    part = _told(both, len(track.tail.times), track.fits, setting, track.constants)
+    part = _told(both, len(track.tail.times), track.fit, setting, track.constants)
     part, track = _alerted(part, track, setting)
     return part, replace(track, tail=tail)
 
 
-def _told(both: Series, start: int, fits: tuple[Fit, ...], setting: Setting, constants: Learned) -> Judged:
+def _told(both: Series, start: int, fit: Fit, setting: Setting, constants: Learned) -> Judged:
     """What the views say of the points from `start` on, without alerts."""
     views = views_of(setting, constants)
     rows = len(both.times) - start
-    loud = np.full((len(views), rows), np.inf)
+    loud = np.zeros((len(views), rows))
     told = np.full((3, len(views), rows), np.nan)
     for number, view in enumerate(views):
-        own = columns(view, both, start, setting, constants)
-        for once in [usual for fit in fits if (usual := fit.views[number])]:
-            said, words = _view_says(view, own, once, constants)
-            is_less = said < loud[number]
-            loud[number, is_less], told[:, number, is_less] = said[is_less], words[:, is_less]
-    loud[np.isinf(loud)] = 0.0
+        if fit.views[number]:
+            own = columns(view, both, start, setting, constants)
+            loud[number], told[:, number] = _view_says(view, own, fit.views[number], constants)
     view_index = loud.argmax(axis=0)
     each = np.arange(rows)
     weights = np.array([view.weight for view in views])
@@ -126,11 +121,14 @@ def _told(both: Series, start: int, fits: tuple[Fit, ...], setting: Setting, con
     )
 
 
-def _view_says(view: View, own: Floats, fit: ViewFit, constants: Learned) -> tuple[Floats, Floats]:
+def _view_says(view: View, own: Floats, fits: tuple[ViewFit, ...], constants: Learned) -> tuple[Floats, Floats]:
     """How loud the view is about each point, and (came, usual, column) of what stands out most."""
-    compared = scaled(own, fit.middle, fit.scale, fit.turn)
-    nearest, apart = nearest_centres(np.nan_to_num(compared), fit.centres)
-    loud = np.minimum(apart / fit.unit / view.threshold, LOUDEST)
+    loud = np.zeros(len(own))
+    for fit in reversed(fits):  # the first has the last word: it tells what was usual
+        compared = scaled(own, fit.middle, fit.scale, fit.turn)
+        nearest, apart = nearest_centres(np.nan_to_num(compared), fit.centres)
+        loud += apart / fit.unit
+    loud = np.minimum(loud / len(fits) / view.threshold, LOUDEST)
     loud[np.isnan(compared[:, -1])] = 0.0
     centres = fit.centres if fit.turn is None else fit.centres @ np.linalg.inv(fit.turn)
     usual = centres[nearest] * fit.scale + fit.middle

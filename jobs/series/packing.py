@@ -37,14 +37,14 @@ def unpacked_fit(data: bytes) -> Fit:
 
 def packed_training(training: TrainingSet) -> bytes:
     """A training set as bytes: the rows of its views, from which its points are put together again."""
-    groups = [group and _fields(group) for group in training.groups]
+    groups = [_fields(group) for group in training.groups]
     return _packed({**_fields(training), "points": training.points.shape[1] - 1, "groups": groups})
 
 
 def unpacked_training(data: bytes) -> TrainingSet:
     """The training set of `packed_training`."""
     kept = _unpacked(data)
-    groups = tuple(group and Group(**group) for group in kept["groups"])
+    groups = tuple(Group(**group) for group in kept["groups"])
     return TrainingSet(**{**kept, "points": side_by_side(groups, kept["points"]), "groups": groups})
 
 
@@ -53,11 +53,11 @@ def _fields(each: Any) -> dict[str, Any]:
 
 
 def _fit(fit: Fit) -> dict[str, Any]:
-    return {"at_row": fit.at_row, "views": [view and _fields(view) for view in fit.views]}
+    return {"at_row": fit.at_row, "views": [[_fields(once) for once in view] for view in fit.views]}
 
 
 def _as_fit(kept: dict[str, Any]) -> Fit:
-    return Fit(kept["at_row"], tuple(view and ViewFit(**view) for view in kept["views"]))
+    return Fit(kept["at_row"], tuple(tuple(ViewFit(**once) for once in view) for view in kept["views"]))
 
 
 def _packed(content: dict[str, Any]) -> bytes:

@@ -16,13 +16,13 @@ class Track:
     """How far a series was judged, and what is needed to go on.
 
     tail: the last points, as many as the views look back on; tail.first + its length is the number of finite points seen.
-    constants: learnt from the first points, None before. fits: the last ones, oldest first: a point near to any is usual.
+    constants: learnt from the first points, None before. fit: what is usual now, None before the first fit.
     alerts: the memory of past alerts, one more with each and fading. level: the usual score. last_alert: the point's number.
     """
 
     tail: Series = field(default_factory=lambda: Series(np.empty(0, np.int64), np.empty(0)))
     constants: Learned | None = None
-    fits: tuple[Fit, ...] = ()
+    fit: Fit | None = None
     alerts: float = 0.0
     level: float = 0.0
     last_alert: int = NEVER
@@ -35,13 +35,15 @@ class Track:
 
 def as_dict(track: Track) -> dict[str, Any]:
     """A track as numbers, texts, lists and None alone: JSON and back is bit-equal."""
-    constants = track.constants
+    constants, fit = track.constants, track.fit
     return {
         "first": track.tail.first,
         "times": track.tail.times.tolist(),
         "values": track.tail.values.tolist(),
         "constants": None if constants is None else [constants.period_rows, list(constants.floors)],
-        "fits": [{"at_row": fit.at_row, "views": [_view_dict(view) for view in fit.views]} for fit in track.fits],
+        "fit": None
+        if fit is None
+        else {"at_row": fit.at_row, "views": [[_view_dict(one) for one in view] for view in fit.views]},
         "alerts": track.alerts,
         "level": track.level,
         "last_alert": track.last_alert,
@@ -51,20 +53,18 @@ def as_dict(track: Track) -> dict[str, Any]:
 def from_dict(kept: dict[str, Any]) -> Track:
     """The track that `as_dict` gave."""
     tail = Series(np.array(kept["times"], np.int64), np.array(kept["values"], np.float64), kept["first"])
-    constants = kept["constants"]
+    constants, fit = kept["constants"], kept["fit"]
     return Track(
         tail,
         None if constants is None else Learned(constants[0], tuple(constants[1])),
-        tuple(Fit(fit["at_row"], tuple(_view_fit(view) for view in fit["views"])) for fit in kept["fits"]),
+        None if fit is None else Fit(fit["at_row"], tuple(tuple(_view_fit(one) for one in view) for view in fit["views"])),
         kept["alerts"],
         kept["level"],
         kept["last_alert"],
     )
 
 
-def _view_dict(view: ViewFit | None) -> dict[str, Any] | None:
-    if view is None:
-        return None
+def _view_dict(view: ViewFit) -> dict[str, Any]:
     return {
         "centres": view.centres.tolist(),
         "middle": view.middle.tolist(),
@@ -74,9 +74,7 @@ def _view_dict(view: ViewFit | None) -> dict[str, Any] | None:
     }
 
 
-def _view_fit(kept: dict[str, Any] | None) -> ViewFit | None:
-    if kept is None:
-        return None
+def _view_fit(kept: dict[str, Any]) -> ViewFit:
     return ViewFit(
         _floats(kept["centres"]),
         _floats(kept["middle"]),

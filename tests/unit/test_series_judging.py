@@ -14,7 +14,7 @@ from jobs.series.track import Track, as_dict, from_dict
 from lake.errors import UsageError
 from tests.lloyd import fitted
 
-SETTING = Setting(threshold=0.8, learn=150, period=7_200.0, k=8, every=100)  # 24 points a period
+SETTING = Setting(threshold=1.0, learn=150, period=7_200.0, k=8, every=100)  # 24 points a period
 FIELDS = ("score", "flag", "threshold", "view", "usual", "came", "column")
 
 
