@@ -78,7 +78,11 @@ class TrainingSet:
 
 
 def due(rows_before: int, rows_now: int, setting: Setting) -> list[int]:
-    """The counts of points, above rows_before and up to rows_now, at which a refit is due, in order."""
+    """The counts of points, above rows_before and up to rows_now, at which a refit is due, in order.
+
+    A refit at a count looks at the points before it and judges those after: `judge` asks for those of
+    due(track.rows - 1, track.rows + n - 1) for n new points.
+    """
     found = []
     at_row = setting.learn
     while at_row <= rows_now:

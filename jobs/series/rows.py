@@ -12,6 +12,7 @@ Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
 
 STEPS_FOR_PERIOD = 60  # points whose median step tells how many points a period has
+LARGEST = 1e100  # squares of larger numbers would overflow: they are taken as no numbers
 MAX_PERIOD_ROWS = 3_000  # a longer period is not looked back on: the rows to be kept would be too many
 
 
@@ -59,8 +60,8 @@ class Learned:
 
 
 def is_finite(series: Series) -> NDArray[np.bool_]:
-    """Per point, whether every value of it is a finite number; others are neither judged nor learnt from."""
-    return np.asarray(np.isfinite(series.table).all(axis=1), np.bool_)
+    """Per point, whether every value of it is a number within +-LARGEST; others are neither judged nor learnt from."""
+    return np.asarray((np.abs(series.table) <= LARGEST).all(axis=1), np.bool_)
 
 
 def finite(series: Series) -> Series:

@@ -85,8 +85,8 @@ def test_equal_times_are_two_points_and_times_that_go_backwards_are_refused() ->
         Series(np.array([5, 4]), np.array([1.0, 2.0]))
 
 
-def test_missing_and_infinite_values_are_no_points() -> None:
-    series = Series(np.arange(4), np.array([1.0, np.nan, np.inf, 4.0]))
+def test_missing_infinite_and_absurdly_large_values_are_no_points() -> None:
+    series = Series(np.arange(6), np.array([1.0, np.nan, np.inf, 4.0, -np.inf, 1e200]))
     assert finite(series).values.tolist() == [1.0, 4.0]
 
 
