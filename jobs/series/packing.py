@@ -12,7 +12,7 @@ from jobs.series.track import Track
 
 def packed_track(track: Track) -> bytes:
     """A track as bytes; equal tracks give equal bytes."""
-    parts = {"tail": _fields(track.tail), "fits": [_fit(each) for each in track.fits]}
+    parts = {"tail": _fields(track.tail), "fit": track.fit and _fit(track.fit)}
     constants = track.constants and {"period_rows": track.constants.period_rows, "floors": list(track.constants.floors)}
     return _packed({**_fields(track), **parts, "constants": constants})
 
@@ -21,7 +21,7 @@ def unpacked_track(data: bytes) -> Track:
     """The track of `packed_track`."""
     kept = _unpacked(data)
     constants = kept["constants"] and Learned(kept["constants"]["period_rows"], tuple(kept["constants"]["floors"]))
-    parts = {"tail": Series(**kept["tail"]), "constants": constants, "fits": tuple(_as_fit(each) for each in kept["fits"])}
+    parts = {"tail": Series(**kept["tail"]), "constants": constants, "fit": kept["fit"] and _as_fit(kept["fit"])}
     return Track(**{**kept, **parts})
 
 
