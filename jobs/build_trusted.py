@@ -142,9 +142,9 @@ class TrustedBuild:
         return literal_rows(self.tables.spark, rows, trusted.RUN)
 
     def _accepted(self, judged: DataFrame, source: Source, runs: list[Record], keep: Keep) -> DataFrame:
-        newest = max(run["seq"] for run in runs)
-        has_repeats = bool(source.key) and not trusted.colliding_keys(judged, source, newest).isEmpty()
-        accepted = trusted.accepted_rows(judged, source, newest, has_repeats=has_repeats)
+        newest, is_one_run = max(run["seq"] for run in runs), len(runs) == 1
+        has_repeats = bool(source.key) and not trusted.colliding_keys(judged, source, newest, is_one_run=is_one_run).isEmpty()
+        accepted = trusted.accepted_rows(judged, source, newest, is_one_run=is_one_run, has_repeats=has_repeats)
         is_compared = self.published and not self.is_whole and source.load in ("append", "merge")
         if is_compared:
             current = self.tables.read(self.entry["table"], self.published[0].snapshot)

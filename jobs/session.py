@@ -62,6 +62,8 @@ def open_session(settings: Settings, name: str) -> SparkSession:
             "spark.driver.host": "127.0.0.1",
             "spark.driver.bindAddress": "127.0.0.1",
             "spark.ui.enabled": "false",
+            "spark.sql.ui.explainMode": "simple",  # nobody looks, and each plan of each stage would be told at length
+            "spark.sql.maxPlanStringLength": "1000",
             "spark.sql.shuffle.partitions": "4",
             "spark.sql.adaptive.coalescePartitions.initialPartitionNum": "4",
         }

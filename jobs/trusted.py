@@ -131,20 +131,22 @@ def decoding_problems() -> Expr:
     return F.coalesce(F.from_json("_faults", T.ArrayType(PROBLEM)), none)
 
 
-def colliding_keys(judged: DataFrame, source: Source, newest_seq: int) -> DataFrame:
+def colliding_keys(judged: DataFrame, source: Source, newest_seq: int, *, is_one_run: bool = False) -> DataFrame:
     """One row per key that more than one of the rows that count have: the key columns, and `rows` bigint."""
-    current = _with_current(judged, source, newest_seq).where("_current")
+    current = _with_current(judged, source, newest_seq, is_one_run).where("_current")
     return current.groupBy(*source.key).agg(F.count("*").alias("rows")).where("rows > 1")
 
 
-def accepted_rows(judged: DataFrame, source: Source, newest_seq: int, *, has_repeats: bool = True) -> DataFrame:
+def accepted_rows(
+    judged: DataFrame, source: Source, newest_seq: int, *, is_one_run: bool = False, has_repeats: bool = True
+) -> DataFrame:
     """One row per row that is not rejected, with `_fate`: kept, duplicate or superseded.
 
     Newest per key by `order_by`, then run, then place in the run; for `append` the first one stays. Of a `snapshot`
     only the newest run (`newest_seq`) counts, for `overwrite` the newest run of each partition. A loser with the same
-    values as the winner is a duplicate. Without repeated keys nothing has to be sorted.
+    values as the winner is a duplicate. Without repeated keys nothing has to be sorted, and of one run all rows count.
     """
-    valid = _with_current(judged, source, newest_seq)
+    valid = _with_current(judged, source, newest_seq, is_one_run)
     if not source.key or not has_repeats:
         return valid.withColumn("_fate", F.when(F.col("_current"), "kept").otherwise("superseded")).drop("_current")
     order = [F.col("_seq").asc(), F.col("_raw_row").asc()]
@@ -161,9 +163,11 @@ def accepted_rows(judged: DataFrame, source: Source, newest_seq: int, *, has_rep
     )
 
 
-def _with_current(judged: DataFrame, source: Source, newest_seq: int) -> DataFrame:
+def _with_current(judged: DataFrame, source: Source, newest_seq: int, is_one_run: bool) -> DataFrame:
     """The rows that are not rejected, with `_current`: whether their run is one that counts."""
     valid = judged.where("not _is_rejected")
+    if is_one_run:
+        return valid.withColumn("_current", F.lit(True))
     if source.load == "snapshot":
         return valid.withColumn("_current", F.col("_seq") == newest_seq)
     if source.load == "overwrite" and source.partition:

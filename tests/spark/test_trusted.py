@@ -111,6 +111,19 @@ def test_only_the_newest_run_of_a_partition_counts(spark: SparkSession) -> None:
     assert trusted.colliding_keys(rows, source, 2).isEmpty()
 
 
+@pytest.mark.parametrize("keys", [{"load": "overwrite", "partition": "id"}, {"load": "snapshot"}, {}])
+def test_the_rows_of_one_run_fare_the_same_when_it_is_known_that_there_is_no_other(
+    spark: SparkSession, keys: dict[str, Any]
+) -> None:
+    source = declared(**keys)
+    texts = [{"id": "1", "price": "1"}, {"id": "1", "price": "1"}, {"id": "2", "price": "2"}, {"id": "3", "price": "x"}]
+    rows = judged(spark, source, *((FIRST, place, values) for place, values in enumerate(texts)))
+    expected = [(1, "1.00", "duplicate"), (1, "1.00", "kept"), (2, "2.00", "kept")]
+    for is_one_run in (True, False):
+        assert fates(trusted.accepted_rows(rows, source, 1, is_one_run=is_one_run)) == expected
+        assert [row[0] for row in trusted.colliding_keys(rows, source, 1, is_one_run=is_one_run).collect()] == [1]
+
+
 def test_the_newest_row_of_a_key_wins_by_run_and_then_by_place(spark: SparkSession) -> None:
     source = declared()
     rows = judged(
