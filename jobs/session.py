@@ -9,6 +9,15 @@ from lake import paths
 from lake.errors import UsageError
 from lake.settings import Settings
 
+#: What PySpark asks the JVM for by name, again for every column; a short name makes the JVM look through all jars for wrong guesses.
+ASKED_OFTEN = (
+    "functions",
+    "PythonUtils",
+    "PythonSQLUtils",
+    "org.apache.spark.sql.functions",
+    "org.apache.spark.sql.classic.SparkSession",
+)
+
 
 def catalog_options(settings: Settings) -> dict[str, str]:
     """Spark's settings for the catalog `lake`: where names are kept, and where files are.
@@ -71,6 +80,8 @@ def open_session(settings: Settings, name: str) -> SparkSession:
         builder = builder.config(key, value)
     spark: SparkSession = builder.getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
+    for asked in ASKED_OFTEN:
+        setattr(spark._jvm, asked, getattr(spark._jvm, asked))
     for name in ("py4j", "DataFrameQueryContextLogger"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # their errors reach us as exceptions
     return spark
