@@ -45,6 +45,10 @@ bench: setup ## how long the usual commands take
 bench-api: setup ## how long answers over HTTP take, from a table of a third of a million rows
 	@$(PYTHON) -m pytest tests/e2e/test_bench_api.py -m bench -s $(ARGS)
 
+bench-anomaly: setup ## alerts on labelled series, scored: NAB=FOLDER; SEEDS=1,2,3 and FIT=group choose
+	@BENCH_NAB=$(abspath $(NAB)) BENCH_SEEDS=$(or $(SEEDS),1) BENCH_FIT=$(or $(FIT),sparkml) \
+	  $(PYTHON) -m pytest tests/e2e/test_bench_anomaly.py -m bench -s $(ARGS)
+
 bench-extract: setup ## how fast a large table is read, beside other engines (installs them apart)
 	@$(PYTHON) -m pytest tests/e2e/test_bench_extract.py -m bench -s $(ARGS)
 
@@ -61,4 +65,4 @@ lock: setup ## pin requirements.in again, hashes and all
 	@.venv/bin/uv pip compile --quiet --python-version 3.11 --generate-hashes --custom-compile-command "make lock" \
 	  requirements.in -o requirements.txt > /dev/null
 
-.PHONY: help setup local-run test up down reset check docs bench bench-api bench-extract bench-maintain soak zip lock
+.PHONY: help setup local-run test up down reset check docs bench bench-anomaly bench-api bench-extract bench-maintain soak zip lock

@@ -13,6 +13,7 @@ from lake.tables import Refined, Table, TableColumn, long_form
 JUDGED = ("score", "flag", "threshold", "view", "usual", "came", "reason")
 #: Modules of jobs/series that decide what a detector's table holds.
 JUDGING_CODE = (
+    "alerting.py",
     "fitting.py",
     "judging.py",
     "lloyd.py",

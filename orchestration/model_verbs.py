@@ -1,4 +1,4 @@
-"""`lake model list / show / train / promote / report`: trained models, which one scores, and how they came to it."""
+"""`lake model list / show / train / promote / report / backtest`: trained models, which one scores, and detectors in series."""
 
 import argparse
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lake.errors import GateError, UsageError
 from lake.settings import Settings
 from lake.tables import Refined
+from orchestration import series_verbs
 from orchestration.model_facts import drift_facts, figure, model_facts
 from orchestration.plan import Declared, read_declarations
 from orchestration.printing import print_json, print_rows
@@ -24,12 +25,16 @@ Document = dict[str, Any]
 def called(settings: Settings, given: Given, world: "World") -> int:
     """Do the action."""
     declared, objects = read_declarations(settings), Objects(settings)
-    models = {name: table for name, table in declared.refined.items() if table.model}
+    models = {name: table for name, table in declared.refined.items() if table.model or table.series}
     if given.action == "list":
         return _list(objects, models, given.json)
     if given.name not in models:
         raise UsageError(f"NAME: got {given.name!r}, expected one of {', '.join(models) or 'none: jobs/models declares none'}")
     table = models[given.name]
+    if table.series:
+        return series_verbs.called(settings, table, given)
+    if given.action == "backtest":
+        raise UsageError(f"backtest: {table.name} judges rows, not series; its threshold is a quantile: train it with another")
     if given.action == "train":
         return _train(settings, objects, declared, table, given.json, world)
     if given.action == "promote":
@@ -41,8 +46,11 @@ def called(settings: Settings, given: Given, world: "World") -> int:
 
 
 def _list(objects: Objects, models: dict[str, Refined], as_json: bool) -> int:
-    found = []
-    for name in models:
+    found: list[Document] = []
+    for name, table in models.items():
+        if table.series:
+            found.append({"model": name, "kind": "series"})
+            continue
         state = promotion(objects, name)
         kept = kept_models(objects, name)
         found += [{**each, "is_promoted": bool(state and state["id"] == each["id"])} for each in kept] or [{"model": name}]
@@ -54,6 +62,8 @@ def _list(objects: Objects, models: dict[str, Refined], as_json: bool) -> int:
 
 
 def _row(each: Document) -> tuple[Any, ...]:
+    if each.get("kind") == "series":
+        return each["model"], "", "", "", "", "", "", "a detector in series; fits itself as points come"
     if "id" not in each:
         return each["model"], "", "", "", "", "", "", f"not trained yet; `lake run {each['model']}` does it"
     metrics, state = each["metrics"], "promoted" if each["is_promoted"] else ""

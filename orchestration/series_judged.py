@@ -97,7 +97,7 @@ def read_windows(path: Path, series: SeriesModel) -> list[Window]:
         if missing:
             raise UsageError(f"{path}:{number}: got no {missing[0]}, expected the columns {', '.join(expected)}")
         entity = tuple(row[name] for name in series.entity)
-        found.append(Window(entity, *(_instant(row[name], f"{path}:{number}: {name}") for name in ("start", "end"))))
+        found.append(Window(entity, *(instant(row[name], f"{path}:{number}: {name}") for name in ("start", "end"))))
     return found
 
 
@@ -120,7 +120,11 @@ def _points(engine: Engine, table: Refined, series: SeriesModel, entity: Entity)
     return asked(engine, query, entity)
 
 
-def _instant(text: str, where: str) -> datetime:
+def instant(text: str, where: str) -> datetime:
+    """A time as written, UTC unless it says otherwise.
+
+    Raises UsageError.
+    """
     try:
         at = datetime.fromisoformat(text)
     except ValueError:

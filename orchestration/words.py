@@ -142,12 +142,31 @@ def _lineage(parser: argparse.ArgumentParser) -> None:
 
 @verb("model", "model_verbs:called", "models that mark anomalies: train, compare, look")
 def _model(parser: argparse.ArgumentParser) -> None:
-    actions = ["list", "show", "train", "promote", "report"]
-    does = "all; one in full; train on the input as it is published; let the lake score with one that was kept; write a page to look at"
+    actions = ["list", "show", "train", "promote", "report", "backtest"]
+    does = (
+        "all; one in full; train on the input as it is published; let the lake score with one that was kept; write a page to "
+        "look at; which alerts of series another setting would have raised"
+    )
     parser.add_argument("action", choices=actions, help=does)
     parser.add_argument("name", nargs="?", metavar="NAME", help="a declared model")
     parser.add_argument("--id", metavar="ID", help="a trained model (show, promote); the promoted one when left out")
-    parser.add_argument("--to", metavar="FILE", help="where the page goes (report); `.lake/reports/NAME.html` when left out")
+    where = "where the page goes (report), `.lake/reports/NAME.html` when left out; or where the range ends (backtest)"
+    parser.add_argument("--to", metavar="FILE|TIME", help=where)
+    parser.add_argument("--from", dest="start", metavar="TIME", help="where the range begins (backtest), UTC")
+    parser.add_argument(
+        "--series", action="append", default=[], metavar="ENTITY", help="a series to draw (report), such as `JFK`"
+    )
+    truth = "CSV of the entity's columns, start and end: known windows to compare with (report, backtest)"
+    parser.add_argument("--truth", metavar="FILE", help=truth)
+    for name, meaning in (
+        ("threshold", "score of an alert"),
+        ("memory", "weight of past alerts"),
+        ("calm", "weight of a usual score"),
+    ):
+        parser.add_argument(f"--{name}", type=float, metavar="NUMBER", help=f"{meaning} (backtest); as declared when left out")
+    parser.add_argument(
+        "--rest", type=int, metavar="POINTS", help="points between alerts (backtest); as declared when left out"
+    )
 
 
 @verb("rollback", "verbs:rollback", "put an earlier publish of a table back")

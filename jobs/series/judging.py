@@ -1,12 +1,12 @@
 """The judgement of each point of a series: a score against what is usual, and an alert where it is worth one."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from jobs.series.alerting import Rule, alerted
 from jobs.series.fitting import Fit, ViewFit, due, nearest_centres, scaled
 from jobs.series.rows import Floats, Learned, Series, is_finite, joined, learned
 from jobs.series.setting import Setting
@@ -16,8 +16,6 @@ from lake.errors import UsageError
 
 BLOCK = 2_000  # points judged at once: what is held at a time, never what comes out
 LOUDEST = 3.0  # the most a view may say
-ALERT_FADE = math.exp(-1 / 8_000)  # per point
-LEVEL_SHARE = 1 / 1_000  # of the newest score in the usual score
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,17 +143,9 @@ def _view_says(view: View, own: Floats, fits: tuple[ViewFit, ...], constants: Le
 
 def _alerted(part: Judged, track: Track, setting: Setting) -> tuple[Judged, Track]:
     """Thresholds in force and alerts, point by point."""
-    alerts, level, last = track.alerts, track.level, track.last_alert
-    row = track.rows
-    for index, score in enumerate(part.score.tolist()):
-        alerts *= ALERT_FADE
-        threshold = setting.threshold * (1.0 + setting.memory * alerts) * (1.0 + setting.calm * level)
-        part.threshold[index] = threshold
-        if score >= threshold and row + index - last > setting.rest:
-            part.flag[index] = 1
-            alerts, last = alerts + 1.0, row + index
-        level += (score - level) * LEVEL_SHARE
-    return part, replace(track, alerts=alerts, level=level, last_alert=last)
+    rule = Rule(setting.threshold, setting.rest, setting.memory, setting.calm)
+    part.threshold[:], part.flag[:], memory = alerted(part.score.tolist(), track.rows, track.memory, rule)
+    return part, replace(track, memory=memory)
 
 
 def _nothing(rows: int) -> Judged:

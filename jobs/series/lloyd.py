@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from jobs.series.fitting import nearest_centres
 from jobs.series.rows import Floats
 
 ROUNDS = 20
@@ -19,15 +18,18 @@ def centres(points: Floats, k: int, seed: int) -> Floats:
 
 
 def _of_one_view(points: Floats, first: Floats) -> Floats:
-    found = np.unique(first, axis=0)
+    """Centres of the rows of one view; columns in which they are all equal, as those of other views are, take no part."""
+    own = np.flatnonzero((points != points[0]).any(axis=0))
+    if not len(own):
+        return points[:1]
+    rows, found = np.ascontiguousarray(points[:, own]), np.unique(first, axis=0)
     for _ in range(ROUNDS):
-        nearest, _apart = nearest_centres(points, found)
+        middles = found[:, own]
+        nearest = ((middles * middles).sum(axis=1) - 2.0 * (rows @ middles.T)).argmin(axis=1)
         counts = np.bincount(nearest, minlength=len(found))
-        sums = np.zeros_like(found)
-        np.add.at(sums, nearest, points)
-        moved = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], found)
-        is_still = bool((np.square(moved - found).sum(axis=1) <= TOLERANCE**2).all())
-        found = moved
-        if is_still:
+        sums = np.stack([np.bincount(nearest, rows[:, column], len(found)) for column in range(len(own))], axis=1)
+        moved = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], middles)
+        found[:, own] = moved
+        if (np.square(moved - middles).sum(axis=1) <= TOLERANCE**2).all():
             break
     return found

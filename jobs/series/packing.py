@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from jobs.series.alerting import Memory
 from jobs.series.fitting import Fit, Group, TrainingSet, ViewFit, side_by_side
 from jobs.series.rows import Learned, Series
 from jobs.series.track import Track
@@ -12,7 +13,7 @@ from jobs.series.track import Track
 
 def packed_track(track: Track) -> bytes:
     """A track as bytes; equal tracks give equal bytes."""
-    parts = {"tail": _fields(track.tail), "fit": track.fit and _fit(track.fit)}
+    parts = {"tail": _fields(track.tail), "fit": track.fit and _fit(track.fit), "memory": _fields(track.memory)}
     constants = track.constants and {"period_rows": track.constants.period_rows, "floors": list(track.constants.floors)}
     return _packed({**_fields(track), **parts, "constants": constants})
 
@@ -21,8 +22,8 @@ def unpacked_track(data: bytes) -> Track:
     """The track of `packed_track`."""
     kept = _unpacked(data)
     constants = kept["constants"] and Learned(kept["constants"]["period_rows"], tuple(kept["constants"]["floors"]))
-    parts = {"tail": Series(**kept["tail"]), "constants": constants, "fit": kept["fit"] and _as_fit(kept["fit"])}
-    return Track(**{**kept, **parts})
+    fit = kept["fit"] and _as_fit(kept["fit"])
+    return Track(Series(**kept["tail"]), constants, fit, Memory(**kept["memory"]))
 
 
 def packed_fit(fit: Fit) -> bytes:

@@ -19,18 +19,19 @@ MEANINGS = {
 }
 
 
-def reasons(
-    series: SeriesModel, views: Sequence[View], flag: Any, view: Any, column: Any, usual: Any, came: Any
-) -> list[str | None]:
-    """Per point the words for an alert, None for any other; arrays as `Judged` has them."""
+def view_words(series: SeriesModel, views: Sequence[View], view: Any, column: Any) -> list[str | None]:
+    """Per point the view that speaks loudest, with the value it speaks of where there are several; arrays as `Judged` has them."""
+    names = [f" {name}" for name in series.values] if len(series.values) > 1 else [""]
     return [
-        reason(series, views[view[i]].kind, int(column[i]), float(usual[i]), float(came[i])) if flag[i] == 1 else None
-        for i in range(len(flag))
+        views[number].kind + names[place] if number >= 0 else None
+        for number, place in zip(view.tolist(), column.tolist(), strict=True)
     ]
 
 
-def reason(series: SeriesModel, view: str, column: int, usual: float, came: float) -> str:
-    """The words for one point."""
-    name, value = list(series.values.items())[column]
+def reason(series: SeriesModel, view: str, usual: float, came: float) -> str:
+    """The words for a point, given its view as `view_words` has it."""
+    kind, _, named = view.partition(" ")
+    name = named or next(iter(series.values))
+    value = series.values[name]
     numbers = {"came": f"{came:,.{value.digits}f}", "usual": f"{usual:,.{value.digits}f}"}
-    return MEANINGS[view].format(name=name.replace("_", " "), unit=value.unit, **numbers)
+    return MEANINGS[kind].format(name=name.replace("_", " "), unit=value.unit, **numbers)

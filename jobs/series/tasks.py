@@ -10,7 +10,7 @@ import pyarrow as pa
 from jobs.series.fitting import due, training_set
 from jobs.series.judging import Judged, judge
 from jobs.series.packing import packed_fit, packed_track, packed_training, unpacked_fit, unpacked_track, unpacked_training
-from jobs.series.reasons import reasons
+from jobs.series.reasons import reason, view_words
 from jobs.series.rows import Series, finite, learned
 from jobs.series.setting import Setting
 from jobs.series.track import Track
@@ -162,8 +162,10 @@ def _said(points: Series, told: list[Judged], series: SeriesModel) -> pa.StructA
         np.concatenate([getattr(each, name) for each in told]) for name in ("score", "threshold", "usual", "came")
     )
     flag, view, column = (np.concatenate([getattr(each, name) for each in told]) for name in ("flag", "view", "column"))
-    words = [views[number].kind if number >= 0 else None for number in view]
-    told_reasons = reasons(series, views, flag, view, column, usual, came)
+    words = view_words(series, views, view, column)
+    told_reasons = [
+        reason(series, words[i] or "", float(usual[i]), float(came[i])) if flag[i] == 1 else None for i in range(len(flag))
+    ]
     values = [_floats(points.table[:, number]) for number in range(len(series.values))]
     said = [_floats(score), pa.array(flag, pa.int32()), _floats(threshold), pa.array(words, pa.string()), _floats(usual)]
     arrays = [pa.array(points.times), *values, *said, _floats(came), pa.array(told_reasons, pa.string())]

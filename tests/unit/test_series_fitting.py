@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.series.fitting import GAP, REPLICAS, SAMPLE, due, fits_from, rows_needed, training_set
+from jobs.series.lloyd import centres as centres_of
 from jobs.series.rows import Series, learned
 from jobs.series.setting import Setting
 from lake.errors import UsageError
-from tests.lloyd import centres_of
 
 
 def points(rows: int) -> Series:
@@ -62,7 +62,7 @@ def test_the_views_stand_apart_and_each_gets_its_own_centres_back() -> None:
     assert training is not None
     assert set(training.points[:, -1]) == {0.0, GAP, 2 * GAP, 3 * GAP}
     assert training.k == 80
-    fit = fits_from(training, centres_of(training))
+    fit = fits_from(training, centres_of(training.points, training.k, training.seed))
     shapes = [view.centres.shape[1] for view, _ in fit.views]
     assert shapes == [1, 3]
     assert sum(len(one.centres) for view in fit.views for one in view) <= 80
@@ -92,7 +92,7 @@ def test_a_constant_series_has_fits_of_one_centre() -> None:
     series = Series(np.arange(400) * 300_000_000, np.full(400, 7.0))
     training = training_set(series, 400, setting, learned(series, setting))
     assert training is not None
-    fit = fits_from(training, centres_of(training))
+    fit = fits_from(training, centres_of(training.points, training.k, training.seed))
     value = fit.views[0][0]
     assert value.centres.tolist() == [[0.0]]
     assert value.middle.tolist() == [7.0]

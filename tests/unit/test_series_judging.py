@@ -1,16 +1,15 @@
 """Points are judged as they come: nothing depends on how they were handed over, or on what follows."""
 
-import json
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.series.judging import Judged, judge
+from jobs.series.packing import packed_track, unpacked_track
 from jobs.series.rows import Series
 from jobs.series.setting import Setting
-from jobs.series.track import Track, as_dict, from_dict
+from jobs.series.track import Track
 from lake.errors import UsageError
 from tests.lloyd import fitted
 
@@ -44,7 +43,7 @@ def chunks(series: Series, ends: list[int]) -> tuple[Judged, Track]:
     track, parts, begin = Track(), [], 0
     for end in [*ends, len(series.times)]:
         part = Series(series.times[begin:end], series.values[begin:end], track.rows)
-        judged, track = judge(from_dict(json.loads(json.dumps(as_dict(track)))), part, FITS, SETTING)
+        judged, track = judge(unpacked_track(packed_track(track)), part, FITS, SETTING)
         parts.append(judged)
         begin = end
     return Judged(*(np.concatenate([getattr(part, name) for part in parts]) for name in FIELDS), parts[-1].views), track
@@ -62,7 +61,7 @@ def test_a_jump_is_an_alert_at_its_first_point_with_what_was_usual_and_what_came
 def test_points_in_any_portions_give_bit_equal_results_and_the_same_track(ends: list[int]) -> None:
     judged, track = chunks(FAULTY, sorted(ends))
     assert equal(judged, WHOLE)
-    assert as_dict(track) == as_dict(END)
+    assert packed_track(track) == packed_track(END)
 
 
 def test_points_one_by_one_give_bit_equal_results() -> None:
@@ -87,7 +86,7 @@ def test_a_value_that_is_no_number_leaves_no_trace() -> None:
     clean = Series(FAULTY.times[kept], FAULTY.values[kept])
     judged, track = judge(Track(), clean, FITS, SETTING)
     assert np.array_equal(judged.score, WHOLE.score[kept], equal_nan=True)
-    assert as_dict(track) == as_dict(END)
+    assert packed_track(track) == packed_track(END)
 
 
 def test_a_constant_series_raises_no_alert_until_it_moves() -> None:
@@ -107,7 +106,7 @@ def test_a_very_short_series_is_not_judged() -> None:
 def test_no_points_are_judged_as_none() -> None:
     judged, track = judge(END, Series(FAULTY.times[:0], FAULTY.values[:0], END.rows), FITS, SETTING)
     assert len(judged.flag) == 0
-    assert as_dict(track) == as_dict(END)
+    assert packed_track(track) == packed_track(END)
 
 
 def test_equal_times_a_gap_and_another_step_are_judged_on() -> None:
