@@ -6,6 +6,7 @@ from pydantic import TypeAdapter
 
 from lake import columns
 from lake.model import Model
+from lake.series import SeriesModel
 from lake.sources import AnySource
 from lake.tables import Table
 
@@ -25,8 +26,9 @@ def table_schema() -> Schema:
 
 
 def model_schema() -> Schema:
-    """JSON Schema of a model's file, short forms included."""
-    return _for_editors(Model.model_json_schema(by_alias=True), "A model of the lake")
+    """JSON Schema of a model's or detector's file, short forms included."""
+    adapter: TypeAdapter[Any] = TypeAdapter(Model | SeriesModel)
+    return _for_editors(adapter.json_schema(by_alias=True), "A model or detector of the lake")
 
 
 def _for_editors(schema: Schema, title: str) -> Schema:

@@ -17,6 +17,7 @@ from lake.model import Clusters, Feature, Model, Training
 from lake.rest_auth import AUTHS
 from lake.rest_paging import PAGINATIONS
 from lake.rest_source import Each, Records, RestCursor, RestSource
+from lake.series import SeriesModel, SeriesValue
 from lake.settings import HOME, SETTINGS
 from lake.source import Source
 from lake.tables import Partition, Table, TableColumn
@@ -105,6 +106,8 @@ def declarations_page() -> str:
         "Feature": Feature,
         "Clusters": Clusters,
         "Training": Training,
+        "Series model": SeriesModel,
+        "Series value": SeriesValue,
     }
     sections += [(title, model, _fields(model)) for title, model in plain.items()]
     checks = [(_const(rule, "rule"), rule, _without(rule, ["rule"])) for rule in CHECKS]
@@ -112,7 +115,8 @@ def declarations_page() -> str:
     text = (
         "A source is `ingest/sources/NAME.yaml`: the keys of [Source](#source) and of one kind. A refined table is\n"
         "`jobs/refined/NAME.yaml`: the keys of [Table](#table). A model is `jobs/models/NAME.yaml`: the keys of\n"
-        "[Model](#model). An unknown key is an error. Texts may hold `${env:NAME}`, `${env:NAME:-default}` and\n"
+        "[Model](#model), or of [Series model](#series-model) with `kind: series`. An unknown key is an\n"
+        "error. Texts may hold `${env:NAME}`, `${env:NAME:-default}` and\n"
         "`${file:PATH}` where a key says so. For editors: [source.schema.json](source.schema.json),\n"
         "[table.schema.json](table.schema.json) and [model.schema.json](model.schema.json).\n"
     )
@@ -160,7 +164,8 @@ def _type(field: Schema) -> str:
     """A JSON Schema type in words."""
     if "$ref" in field:
         name = field["$ref"].rpartition("/")[2]
-        heading = {"TableColumn": "Table column", "Each": "for_each", "Records": "records"}.get(name, name)
+        titles = {"TableColumn": "Table column", "SeriesValue": "Series value", "Each": "for_each", "Records": "records"}
+        heading = titles.get(name, name)
         return f"[{heading}](#{anchor(heading)})"
     if "oneOf" in field:
         words = field["discriminator"]["mapping"]

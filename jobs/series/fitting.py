@@ -14,7 +14,7 @@ from lake.errors import UsageError
 HALF_LIFE = 1_500  # points after which a point weighs half in the sample of a refit
 SAMPLE = 1_000  # rows of each view in one replica
 REPLICAS = 2  # samples of each view with centres of their own in one fit: the mean of their distances hangs less on chance
-FEWEST = 20  # a view with fewer rows waits for the next refit
+FEWEST = 100  # a view with fewer rows waits for the next refit: from less, all that comes looks new
 ROWS_PER_CENTRE = 3
 GAP = 1e4  # between two groups in the last column: no row is nearer to a centre of another
 NORMAL_SPAN = 2.56  # of a normal distribution, between the 10th and the 90th percentile, in deviations
@@ -98,12 +98,14 @@ def rows_needed(constants: Learned, setting: Setting) -> int:
 
 
 def training_set(series: Series, at_row: int, setting: Setting, constants: Learned) -> TrainingSet | None:
-    """What the refit at `at_row` points learns from; None when no view has rows enough.
+    """What the refit at `at_row` points learns from; None before a whole period was seen, and when no view has rows enough.
 
     `series` holds finite values and at least the last `rows_needed` points before `at_row`; later ones are not looked at.
     Recent points are likelier in the sample: chosen without replacement by weights that halve every HALF_LIFE points
     (Efraimidis and Spirakis 2006), the same choice for every view and for the same setting and at_row.
     """
+    if at_row < constants.period_rows:
+        return None
     end = at_row - series.first
     start = max(at_row - setting.history, 0) - series.first
     if start < 0 or end > len(series.times) or (series.first and start < reach(constants)):

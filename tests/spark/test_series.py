@@ -5,15 +5,21 @@ import random
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
 
+from jobs.series.alerting import Rule
+from lake.errors import UsageError
 from lake.series import SeriesModel, series_table
 from lake.settings import Settings
 from local.feeds import start_feeds
+from orchestration.series_backtest import against, backtest
+from orchestration.series_judged import Window, read_watched, read_windows
+from orchestration.series_report import report
 from store.objects import Objects
 from tests.spark.conftest import Lab
 
@@ -28,6 +34,7 @@ DETECTOR: dict[str, Any] = {
     "learn": 100,
 }
 Rows = list[dict[str, Any]]
+START, END = datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 2, 1, tzinfo=UTC)
 
 
 def series(sensor: str, first: int, end: int, **odd: float) -> Rows:
@@ -115,6 +122,43 @@ def test_a_late_point_restates_its_series_from_there_on_and_no_other(probes: Lab
     }
     assert any(row.flag == 1 and row.celsius == 60.0 for row in judged(probes))
     assert list(after.values()) == whole(probes)
+
+
+def test_a_backtest_with_the_declared_setting_finds_what_the_table_has_and_a_stricter_one_less(probes: Lab) -> None:
+    table, rule = probes.refined["watched"], Rule(0.4, 30, 0.2, 0.5)
+    served = [row for row in judged(probes) if row.flag == 1]
+    found = backtest(probes.settings, table, START, END, rule)
+    assert [(row["sensor"], row["score"]) for row in found.alerts] == [
+        (r.sensor, r.score) for r in sorted(served, key=lambda r: r.at)
+    ]
+    assert found.served == len(served)
+    assert {row["reason"] for row in found.alerts} == {row.reason for row in served}
+    stricter = backtest(probes.settings, table, START, END, replace(rule, threshold=1.5))
+    assert 0 < len(stricter.alerts) < len(found.alerts)
+    assert table.series is not None
+    window = Window(("a",), datetime(2020, 1, 2, 17, tzinfo=UTC), datetime(2020, 1, 2, 19, tzinfo=UTC))
+    never = Window(("b",), START, START)
+    known = against([window, never], stricter, table.series)
+    assert (known["windows"], known["hit"], known["missed"]) == (2, 1, ["b 2020-01-01 00:00"])
+    with pytest.raises(UsageError, match="judged no point"):
+        backtest(probes.settings, table, END, END, rule)
+
+
+def test_the_page_of_a_detector_draws_its_series_with_their_alerts(probes: Lab, tmp_path: Path) -> None:
+    table = probes.refined["watched"]
+    assert table.series is not None
+    truth = tmp_path / "truth.csv"
+    truth.write_text("sensor,start,end\na,2020-01-02 17:00,2020-01-02 19:00\n")
+    page = report(table, read_watched(probes.settings, table, ["a"]), read_windows(truth, table.series))
+    alerts = [row for row in judged(probes) if row.flag == 1 and row.sensor == "a"]
+    assert page.count("<svg") == 1
+    assert page.count('class="alert"') == len(alerts)
+    assert page.count('class="known"') == 1
+    with pytest.raises(UsageError, match="got nobody, expected one of"):
+        read_watched(probes.settings, table, ["nobody"])
+    truth.write_text("sensor,start\na,2020\n")
+    with pytest.raises(UsageError, match="got no end, expected the columns sensor, start, end"):
+        read_windows(truth, table.series)
 
 
 def test_points_that_are_gone_and_a_series_that_is_gone_leave_the_table(probes: Lab) -> None:
