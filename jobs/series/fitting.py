@@ -50,11 +50,10 @@ class Fit:
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """One replica of a view in a training set: its rows (n, d) brought to scale, and the column they begin at."""
+    """One replica of a view in a training set: its rows (n, d) brought to scale."""
 
     view: int
     rows: Floats
-    left: int
     middle: Floats
     scale: Floats
     turn: Floats | None
@@ -64,7 +63,7 @@ class Group:
 class TrainingSet:
     """All that one k-means fit needs, and what is needed to read its centres back.
 
-    points: float64 (n, d), each view in columns of its own, zero elsewhere, the last column sets the groups apart.
+    points: float64 (n, d), the groups below each other, zero where a view has fewer columns; the last column sets them apart.
     k: centres in all, to be started from a uniform sample of the points. seed: of that start.
     """
 
@@ -118,19 +117,17 @@ def training_set(series: Series, at_row: int, setting: Setting, constants: Learn
     samples = [_sample(end - start, seed + replica) for replica in range(REPLICAS)]
     views = views_of(setting, constants)
     groups: list[Group] = []
-    left = 0
     for number, view in enumerate(views):
         rows = columns(view, seen, start, setting, constants)
         for sample in samples:
             chosen = rows[sample]
             chosen = chosen[np.isfinite(chosen).all(axis=1)]
             if len(chosen) >= FEWEST:
-                groups.append(_group(view, number, chosen, left))
-        left += view.width
+                groups.append(_group(view, number, chosen))
     if not groups:
         return None
     k = sum(min(setting.k, len(group.rows) // ROWS_PER_CENTRE) for group in groups)
-    return TrainingSet(side_by_side(groups, left), k, seed, at_row, tuple(groups), len(views), setting.rare_share)
+    return TrainingSet(stacked(groups), k, seed, at_row, tuple(groups), len(views), setting.rare_share)
 
 
 def fits_from(training: TrainingSet, centres: Floats) -> Fit:
@@ -140,7 +137,7 @@ def fits_from(training: TrainingSet, centres: Floats) -> Fit:
         own = centres[np.rint(centres[:, -1] / GAP) == number]
         if not len(own):
             continue
-        own = own[:, group.left : group.left + group.rows.shape[1]]
+        own = own[:, : group.rows.shape[1]]
         nearest, apart = nearest_centres(group.rows, own)
         share = np.bincount(nearest, minlength=len(own)) / len(nearest)
         is_usual = share >= min(training.rare_share, share.max())
@@ -177,7 +174,7 @@ def _sample(rows: int, seed: int) -> Whole:
     return np.sort(np.argpartition(keys, SAMPLE)[:SAMPLE])
 
 
-def _group(view: View, number: int, rows: Floats, left: int) -> Group:
+def _group(view: View, number: int, rows: Floats) -> Group:
     middle = np.median(rows, axis=0)
     high, low = np.quantile(rows, [0.9, 0.1], axis=0)
     scale = np.maximum((high - low) / NORMAL_SPAN, LEAST_SCALE * rows.std(axis=0))
@@ -186,7 +183,7 @@ def _group(view: View, number: int, rows: Floats, left: int) -> Group:
         scale[list(group)] = scale[list(group)].mean()
     scale[scale == 0] = 1.0
     turn = _turn((rows - middle) / scale) if view.kind == "together" else None
-    return Group(number, scaled(rows, middle, scale, turn), left, middle, scale, turn)
+    return Group(number, scaled(rows, middle, scale, turn), middle, scale, turn)
 
 
 def _turn(rows: Floats) -> Floats:
@@ -196,12 +193,15 @@ def _turn(rows: Floats) -> Floats:
     return out
 
 
-def side_by_side(groups: Sequence[Group], width: int) -> Floats:
-    """The points (n, width + 1) of a training set, from the rows of its views."""
-    blocks = [np.empty((0, width + 1))]
+def stacked(groups: Sequence[Group]) -> Floats:
+    """The points (n, d) of a training set: the groups below each other, the last column sets them apart."""
+    # few columns: from k * k * columns = 1e6 on, Spark spreads a small sum over k tasks a round
+    width = max(group.rows.shape[1] for group in groups)
+    points = np.zeros((sum(len(group.rows) for group in groups), width + 1))
+    at = 0
     for number, group in enumerate(groups):
-        block = np.zeros((len(group.rows), width + 1))
-        block[:, group.left : group.left + group.rows.shape[1]] = group.rows
-        block[:, -1] = number * GAP
-        blocks.append(block)
-    return np.concatenate(blocks)
+        end = at + len(group.rows)
+        points[at:end, : group.rows.shape[1]] = group.rows
+        points[at:end, -1] = number * GAP
+        at = end
+    return points

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from jobs.series.alerting import Memory
-from jobs.series.fitting import Fit, Group, TrainingSet, ViewFit, side_by_side
+from jobs.series.fitting import Fit, Group, TrainingSet, ViewFit, stacked
 from jobs.series.rows import Learned, Series
 from jobs.series.track import Track
 
@@ -39,14 +39,14 @@ def unpacked_fit(data: bytes) -> Fit:
 def packed_training(training: TrainingSet) -> bytes:
     """A training set as bytes: the rows of its views, from which its points are put together again."""
     groups = [_fields(group) for group in training.groups]
-    return _packed({**_fields(training), "points": training.points.shape[1] - 1, "groups": groups})
+    return _packed({**_fields(training), "points": None, "groups": groups})
 
 
 def unpacked_training(data: bytes) -> TrainingSet:
     """The training set of `packed_training`."""
     kept = _unpacked(data)
     groups = tuple(Group(**group) for group in kept["groups"])
-    return TrainingSet(**{**kept, "points": side_by_side(groups, kept["points"]), "groups": groups})
+    return TrainingSet(**{**kept, "points": stacked(groups), "groups": groups})
 
 
 def _fields(each: Any) -> dict[str, Any]:
