@@ -52,10 +52,10 @@ class SeriesModel(Declaration):
         default="1 day", description=f"after which a series resembles itself, {FORM}; `none` where it never does"
     )
     learn: int = Field(default=150, ge=30, le=3000, description="points at the beginning of a series that are not judged")
-    threshold: float = Field(default=0.4, gt=0, le=3, description="score from which a point is flagged; lower flags more")
+    threshold: float = Field(default=0.6, gt=0, le=3, description="score from which a point is flagged; lower flags more")
     rest: int = Field(default=30, ge=0, description="points after an alert in which no other is given; a burst is one alert")
     memory: float = Field(
-        default=0.2, ge=0, le=10, description="share by which each past alert, slowly forgotten, raises the threshold"
+        default=0.1, ge=0, le=10, description="share by which each past alert, slowly forgotten, raises the threshold"
     )
     calm: float = Field(
         default=0.5, ge=0, le=10, description="how much the usual score of a restless series raises its threshold"

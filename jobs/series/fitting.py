@@ -12,7 +12,7 @@ from jobs.series.views import View, columns, reach, views_of
 from lake.errors import UsageError
 
 HALF_LIFE = 1_500  # points after which a point weighs half in the sample of a refit
-SAMPLE = 1_000  # rows of each view in one replica
+SAMPLE = 2_000  # rows of each view in one replica
 REPLICAS = 2  # samples of each view with centres of their own in one fit: the mean of their distances hangs less on chance
 FEWEST = 100  # a view with fewer rows waits for the next refit: from less, all that comes looks new
 ROWS_PER_CENTRE = 3

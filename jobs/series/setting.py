@@ -26,9 +26,9 @@ class Setting:
     views: the views to judge by; empty for all of one value, or `value` and `together` for several.
     """
 
-    threshold: float = 0.4
+    threshold: float = 0.6
     rest: int = 30
-    memory: float = 0.2
+    memory: float = 0.1
     calm: float = 0.5
     learn: int = 150
     period: float | None = 86_400.0

@@ -62,5 +62,13 @@ def test_the_guide_to_models_works_and_its_report_stands_alone(reader: Reader) -
     assert re.findall(r"(?:src|href|url)\s*[=(]|https?:", page) == []
 
 
+def test_the_guide_to_series_works_and_its_page_draws_the_airports(reader: Reader) -> None:
+    done = reader.follows("docs/guides/series.md")
+    assert sum("backtest" in command for command in done) == 2
+    page = (reader.checkout / ".lake" / "reports" / "delay_alerts.html").read_text()
+    assert page.count("<svg") == 3
+    assert page.count('class="alert"') > 3
+
+
 def test_the_commands_of_the_guide_to_operation_work(with_source: Reader) -> None:
     assert len(with_source.follows("docs/guides/operate.md")) >= 9

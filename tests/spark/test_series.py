@@ -125,7 +125,7 @@ def test_a_late_point_restates_its_series_from_there_on_and_no_other(probes: Lab
 
 
 def test_a_backtest_with_the_declared_setting_finds_what_the_table_has_and_a_stricter_one_less(probes: Lab) -> None:
-    table, rule = probes.refined["watched"], Rule(0.4, 30, 0.2, 0.5)
+    table, rule = probes.refined["watched"], Rule(0.6, 30, 0.1, 0.5)
     served = [row for row in judged(probes) if row.flag == 1]
     found = backtest(probes.settings, table, START, END, rule)
     assert [(row["sensor"], row["score"]) for row in found.alerts] == [
