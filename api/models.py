@@ -48,6 +48,9 @@ class TableSummaryModel(BaseModel):
     )
     published_at: str | None = Field(description=INSTANT, examples=["2026-01-31T12:30:00.123Z"])
     age_seconds: int | None = Field(description="how long ago that was", examples=[240])
+    fresh_within: str | None = Field(
+        description="the promise: no older than this; null where there is none", examples=["1 day"]
+    )
     href: str = Field(description="where the table is described", examples=["/v1/tables/refined.product_sales"])
 
 
@@ -66,6 +69,10 @@ class TableModel(BaseModel):
     snapshot: str | None = Field(description=SNAPSHOT)
     publish: int | None
     published_at: str | None = Field(description=INSTANT)
+    age_seconds: int | None = Field(description="how long ago that was", examples=[240])
+    fresh_within: str | None = Field(
+        description="the promise: no older than this; null where there is none", examples=["1 day"]
+    )
     schedule: str | None = Field(description="when its source is asked, as a cron expression in UTC; null for refined tables")
     key: list[str] = Field(description="columns that identify a row; empty when there are none", examples=[["product_id"]])
     columns: list[TableColumnModel]

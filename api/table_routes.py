@@ -111,7 +111,8 @@ def _list(request: Request, tables: list[Table]) -> dict[str, Any]:
                 "rows": table.state.rows(table.snapshot),
                 "publish": table.publication.get("number"),
                 "published_at": table.published_at,
-                "age_seconds": max(0, round((datetime.now(UTC) - table.changed_at).total_seconds())),
+                "age_seconds": table.age_seconds(datetime.now(UTC)),
+                "fresh_within": table.declared.fresh_within,
                 "href": href(request, "tables", table.name),
             }
             for table in tables
@@ -131,6 +132,8 @@ def _description(request: Request, table: Table) -> dict[str, Any]:
         "snapshot": table.snapshot_text,
         "publish": table.publication.get("number"),
         "published_at": table.published_at,
+        "age_seconds": table.age_seconds(datetime.now(UTC)),
+        "fresh_within": table.declared.fresh_within,
         "schedule": table.declared.schedule,
         "key": [column.name for column in table.key],
         "columns": [

@@ -58,6 +58,8 @@ class Declared:
     schedule: str | None = None
     fingerprint: str = ""
     """Hash of the declaration, as publishes keep it."""
+    fresh_within: str | None = None
+    """The table's promise of freshness."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,10 @@ class Table:
         """The same in ISO 8601, UTC."""
         return self.changed_at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
+    def age_seconds(self, now: datetime) -> int:
+        """How long ago it was published, never less than 0."""
+        return max(0, round((now - self.changed_at).total_seconds()))
+
     @property
     def snapshot_text(self) -> str | None:
         """The snapshot's id as text: it is beyond what JSON's numbers hold."""
@@ -129,12 +135,22 @@ def read_declared(settings: Settings) -> dict[str, Declared]:
         hidden = frozenset(name for name, column in source.columns.items() if column.pii)
         meanings = {name: column.description or "" for name, column in source.published.items()}
         found[source.trusted] = Declared(
-            source.description, tuple(source.key), meanings, hidden, source.schedule, source.declaration
+            source.description,
+            tuple(source.key),
+            meanings,
+            hidden,
+            source.schedule,
+            source.declaration,
+            source.fresh_within,
         )
     for table in load_tables(settings.code / "jobs").values():
         meanings = {name: column.description or "" for name, column in table.contract.columns.items()}
         found[table.table] = Declared(
-            table.contract.description, tuple(table.contract.key), meanings, fingerprint=table.declaration
+            table.contract.description,
+            tuple(table.contract.key),
+            meanings,
+            fingerprint=table.declaration,
+            fresh_within=table.contract.fresh_within,
         )
     return found
 

@@ -83,7 +83,8 @@ def api(
     feeds = start_feeds()
     lab = Lab(spark, replace(spark_settings, sources=folder / "sources"), objects, feeds)
     lab.declare("goods", GOODS, max_shrink=1)
-    lab.declare("products", {"id": "bigint", "title": "string", "category": "string", "price": "decimal(10,2)"})
+    product = {"id": "bigint", "title": "string", "category": "string", "price": "decimal(10,2)"}
+    lab.declare("products", product, fresh_within="15 minutes")
     lines = {"cart_id": "bigint", "line": "int", "user_id": "bigint", "product_id": "bigint", "quantity": "int"}
     lab.declare("carts", lines, key=["cart_id", "line"])
     lab.refined["product_sales"] = load_refined(HOME / "jobs" / "refined")["product_sales"]
@@ -139,6 +140,8 @@ def test_tables_are_listed_and_described_as_they_were_published(api: Api) -> Non
     assert all(each["snapshot"].isdigit() for each in table["inputs"])
     trusted = api.get("/v1/tables/trusted.products").json()
     assert [(each["name"], each["seq"]) for each in trusted["inputs"]] == [("products", 1)]
+    assert (trusted["fresh_within"], table["fresh_within"]) == ("15 minutes", None)
+    assert trusted["age_seconds"] >= 0
     assert [column["name"] for column in trusted["columns"] if column["is_lineage"]] == [
         *("_run_id", "_ingested_at", "_raw_key", "_raw_row")
     ]
