@@ -63,6 +63,8 @@ class SeriesModel(Declaration):
     rare_share: float = Field(
         default=0, ge=0, lt=0.5, description="clusters with a smaller share of the history are not usual; 0 takes all as usual"
     )
+    k: int = Field(default=20, ge=1, le=100, description="clusters of each view")
+    refit_every: int = Field(default=500, ge=50, description="points after which the clusters are found anew at the latest")
     views: list[Literal["value", "shape10", "scales", "clock", "dayago", "spread48", "local48", "together"]] | None = Field(
         default=None, min_length=1, description="how the series is looked at; all that it allows when left out"
     )

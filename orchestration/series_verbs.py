@@ -13,7 +13,7 @@ from orchestration.series_judged import instant, read_watched, read_windows, wor
 
 Given = argparse.Namespace
 #: What a detector's setting is made of, as `show` tells it.
-SETTING = ("period", "learn", "threshold", "rest", "memory", "calm", "rare_share", "views", "fit", "seed")
+SETTING = ("period", "learn", "threshold", "rest", "memory", "calm", "rare_share", "k", "refit_every", "views", "fit", "seed")
 
 
 def called(settings: Settings, table: Refined, given: Given) -> int:

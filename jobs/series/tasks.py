@@ -40,6 +40,8 @@ def setting_of(series: SeriesModel) -> Setting:
         learn=series.learn,
         period=series.period_seconds,
         rare_share=series.rare_share,
+        k=series.k,
+        every=series.refit_every,
         seed=series.seed,
         views=tuple(series.views or ()),
     )

@@ -6,20 +6,37 @@ import pytest
 from jobs.series.judging import judge
 from jobs.series.rows import Series
 from jobs.series.setting import Setting
+from jobs.series.tasks import setting_of
 from jobs.series.track import Track
+from lake.series import SeriesModel
 from tests.lloyd import fitted
 from tests.weather_sensors import device_readings, flagged_by_the_original_rule
 
-SINGLE_READINGS = Setting(
-    threshold=1.0, rest=0, memory=0.0, calm=0.0, learn=300, period=None, k=5, rare_share=0.06, every=100_000, views=("local48",)
-)
+SINGLE_READINGS = {
+    "kind": "series",
+    "description": "One row per device and second.",
+    "input": "readings",
+    "time": "at",
+    "values": {"celsius": {"unit": "degrees"}},
+    "views": ["local48"],
+    "k": 5,
+    "rare_share": 0.06,
+    "learn": 300,
+    "threshold": 1,
+    "rest": 0,
+    "memory": 0,
+    "calm": 0,
+    "period": "none",
+    "refit_every": 100_000,
+}
 
 
-@pytest.mark.parametrize("device", [0, 1, 2])
-def test_jumps_of_a_weather_device_are_found_over_24_hours(device: int) -> None:
-    series, jumped = device_readings(device)
-    fits = fitted(series, SINGLE_READINGS)
-    judged, _ = judge(Track(), series, fits, SINGLE_READINGS)
+@pytest.mark.parametrize(("device", "seed"), [(0, 1), (1, 2), (2, 3)])
+def test_jumps_of_a_weather_device_are_found_over_24_hours(device: int, seed: int) -> None:
+    setting = setting_of(SeriesModel.model_validate(SINGLE_READINGS))
+    series, jumped = device_readings(device, seed)
+    fits = fitted(series, setting)
+    judged, _ = judge(Track(), series, fits, setting)
     flagged = judged.flag == 1
     assert len(fits) < 30
     assert flagged[jumped].mean() >= 0.98
