@@ -15,7 +15,8 @@ def points(rows: DataFrame, series: SeriesModel) -> DataFrame:
     """One row per series and time: `_series` string (the entity as JSON), the entity's columns, `_at` bigint (epoch
     microseconds), and each value double, null where there is none or it is no finite number.
 
-    Several rows with one time are one point, in the middle between the least and the greatest of each value. A row without a time ends the build.
+    Several rows with one time are one point, in the middle between the least and the greatest of each value. A row without a
+    time ends the build.
     """
     missing = F.raise_error(F.lit(f"{series.time}: got a row without it, expected the time of each point"))
     given = rows.select(
@@ -23,7 +24,9 @@ def points(rows: DataFrame, series: SeriesModel) -> DataFrame:
         F.coalesce(F.unix_micros(F.col(series.time).cast("timestamp")), missing.cast("bigint")).alias("_at"),
         *(_value(name, each.value).alias(name) for name, each in series.values.items()),
     )
-    single = given.groupBy(*series.entity, "_at").agg(*(((F.min(name) + F.max(name)) / 2).alias(name) for name in series.values))
+    single = given.groupBy(*series.entity, "_at").agg(
+        *(((F.min(name) + F.max(name)) / 2).alias(name) for name in series.values)
+    )
     return single.select(series_name(series).alias("_series"), *series.entity, "_at", *series.values)
 
 
