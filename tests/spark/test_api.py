@@ -140,7 +140,7 @@ def test_tables_are_listed_and_described_as_they_were_published(api: Api) -> Non
     assert all(each["snapshot"].isdigit() for each in table["inputs"])
     trusted = api.get("/v1/tables/trusted.products").json()
     assert [(each["name"], each["seq"]) for each in trusted["inputs"]] == [("products", 1)]
-    assert (trusted["fresh_within"], table["fresh_within"]) == ("15 minutes", None)
+    assert (trusted["fresh_within"], table["fresh_within"]) == ("15 minutes", "20 minutes")
     assert trusted["age_seconds"] >= 0
     assert [column["name"] for column in trusted["columns"] if column["is_lineage"]] == [
         *("_run_id", "_ingested_at", "_raw_key", "_raw_row")
