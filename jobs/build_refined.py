@@ -17,7 +17,6 @@ from jobs.publications import Draft, Publication
 from jobs.schemas import column_type
 from jobs.tables import Tables, Target
 from lake.errors import GateError, LakeError
-from lake.expectations import Unique
 from lake.planning import Inputs, Wanted
 from lake.tables import Refined, Table
 from store.leases import Lease
@@ -53,17 +52,15 @@ class RefinedBuild:
             inputs |= {name: pinned[name].where(among) for name in contract.partition.of}
         made = _called(self.function, {name: inputs[name] for name in self.declared.inputs}, table)
         frame = _as_declared(made, schema, table)
-        comments = {name: column.description for name, column in contract.columns.items() if column.description}
         facts = {"declaration": self.wanted.declaration, "code": self.wanted.code}
         by = (contract.partition.column,) if contract.partition else ()
-        draft = Draft(table, run, schema, self.wanted.fingerprint, comments, self.wanted.inputs, facts, by)
-        expectations = [Unique(rule="unique", columns=contract.key), *contract.expectations]
+        draft = Draft(table, run, schema, self.wanted.fingerprint, contract.comments, self.wanted.inputs, facts, by)
         shrunk = fewest_rows(table, self.published, contract.max_shrink, self.auditor)
         publication = self.tables.publish(
             draft,
             self.lease,
             write=lambda target: self._write(target, frame, values),
-            audit=lambda written: self.auditor.audit(table, written, expectations, shrunk, pinned),
+            audit=lambda written: self.auditor.audit(table, written, contract.rules, shrunk, pinned),
         )
         return publication, {} if values is None else {"partitions": [str(value) for value in values]}
 

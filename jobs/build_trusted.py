@@ -1,7 +1,5 @@
 """Builds one trusted table: judges the pending runs, keeps what was rejected, and publishes what was accepted."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +11,7 @@ from pyspark.sql import functions as F
 from jobs import changes, deleted, trusted
 from jobs.audit import Auditor
 from jobs.gate import Metric
+from jobs.memory import Keep, memory
 from jobs.partitions import has_value
 from jobs.publications import Draft, Publication
 from jobs.schemas import literal_rows
@@ -25,7 +24,6 @@ from store.leases import Lease
 
 Record = dict[str, Any]
 COUNTS = ("decoded", "quarantined", "kept", "superseded", "duplicates", "misfits", "keyless", "warnings", "halts")
-Keep = Callable[[DataFrame], DataFrame]
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,7 @@ class TrustedBuild:
         runs = self._pending_runs()
         changes.refuse_changes(self.declared, [run for run in self._binding(runs) if not self.auditor.is_accepted(run["run"])])
         source, evolved, decoded = self._as_it_is_now(runs)
-        with _memory() as keep:
+        with memory() as keep:
             judged = keep(trusted.judged_rows(decoded, self._run_rows(runs), source))
             accepted = self._accepted(judged, source, runs, keep)
             counts = _checked_counts(self.entry["table"], runs, trusted.run_counts(judged, accepted))
@@ -263,18 +261,6 @@ def _misfit(source: Source, decoded: DataFrame, counts: list[Record]) -> str:
     first = rows.select("problems").where("exists(problems, p -> p.rule = 'type')").first()
     problem = next(p for p in first["problems"] if p["rule"] == "type") if first else {}
     return f"{problem['column']}: got {problem['value'] or 'a value'}, {problem['message']}"
-
-
-@contextmanager
-def _memory() -> Iterator[Keep]:
-    """Keeps frames in memory until the block ends."""
-    with ExitStack() as stack:
-
-        def keep(frame: DataFrame) -> DataFrame:
-            stack.callback(frame.unpersist)
-            return frame.persist()
-
-        yield keep
 
 
 def _total(counts: list[Record]) -> Record:

@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from lake.columns import Declaration, checked_name, checked_type
 from lake.declarations import first_problem, parse_yaml
 from lake.errors import UsageError
-from lake.expectations import Expectation
+from lake.expectations import Expectation, Unique
 from lake.freshness import FORM, checked_promise
 
 if TYPE_CHECKING:
@@ -84,6 +84,16 @@ class Table(Declaration):
         if self.partition and self.partition.column not in self.columns:
             raise ValueError(f"partition: got {self.partition.column!r}, expected one of {', '.join(self.columns)}")
         return self
+
+    @property
+    def comments(self) -> dict[str, str]:
+        """What each column that is described means."""
+        return {name: column.description for name, column in self.columns.items() if column.description}
+
+    @property
+    def rules(self) -> list[Expectation]:
+        """All that the table must keep: a unique key, and what is declared."""
+        return [Unique(rule="unique", columns=self.key), *self.expectations]
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,6 @@
 """`lake model report`: one page that stands alone, with the clusters, the scores over time, and the top anomalies with reasons."""
 
-from collections.abc import Sequence
 from html import escape
-from importlib.resources import files
 from typing import Any
 
 from lake.tables import Refined
@@ -10,6 +8,7 @@ from orchestration.charts import Point, bars, scatter
 from orchestration.model_axes import on_two_axes
 from orchestration.model_facts import drift_facts, figure, model_facts
 from orchestration.model_judged import Judged, Row
+from orchestration.report_page import html_table, page
 
 Document = dict[str, Any]
 #: Panels of the scores.
@@ -32,15 +31,13 @@ def report(table: Refined, document: Document, judged: Judged) -> str:
     parts.append(_section(f"Worst {judged.unit}s", "With the most anomalies, all entities together.", _worst(judged)))
     parts.append(_section("Clusters", *_clusters(table, document, judged)))
     parts.append(_cluster_table(table, document))
-    parts.append(_section("The model", "", _table(("", ""), model_facts(document))))
+    parts.append(_section("The model", "", html_table(("", ""), model_facts(document))))
     if document["check"]:
         words = "A stability index below 0.1 is steady, above 0.25 another population."
-        parts.append(_section(f"Drift against {document['check']['against']}", words, _table(("", ""), drift_facts(document))))
-    style = (files("orchestration") / "model_report.css").read_text("utf-8")
-    return (
-        f"<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
-        f"<title>{table.name}</title><style>{style}</style><main>{''.join(parts)}</main></html>\n"
-    )
+        parts.append(
+            _section(f"Drift against {document['check']['against']}", words, html_table(("", ""), drift_facts(document)))
+        )
+    return page(table.name, parts)
 
 
 def _section(title: str, words: str, body: str) -> str:
@@ -70,7 +67,7 @@ def _top(table: Refined, judged: Judged) -> str:
         (f"{row[table.model.time]:%Y-%m-%d %H:%M}", _entity(table, row), f"{row['score']:.1f}", row["reason"])
         for row in judged.top
     ]
-    return _table(("time, UTC", ", ".join(table.model.entity), "score", "why"), rows)
+    return html_table(("time, UTC", ", ".join(table.model.entity), "score", "why"), rows)
 
 
 def _worst(judged: Judged) -> str:
@@ -81,7 +78,7 @@ def _worst(judged: Judged) -> str:
     worst = sorted(spans.items(), key=lambda span: (-span[1][0], -span[1][1]))[:10]
     form = "%a %Y-%m-%d" if judged.unit == "day" else "%Y-%m-%d %H:%M"
     rows = [(f"{at:{form}}", int(count), f"{score:.1f}") for at, (count, score) in worst if count]
-    return _table((judged.unit, "anomalies", "highest score"), rows)
+    return html_table((judged.unit, "anomalies", "highest score"), rows)
 
 
 def _clusters(table: Refined, document: Document, judged: Judged) -> tuple[str, str]:
@@ -109,15 +106,9 @@ def _cluster_table(table: Refined, document: Document) -> str:
         )
         for number, cluster in enumerate(document["clusters"])
     ]
-    return _table(("cluster", "training rows", "share", "typical distance", *heads), rows)
+    return html_table(("cluster", "training rows", "share", "typical distance", *heads), rows)
 
 
 def _entity(table: Refined, row: Row) -> str:
     assert table.model is not None
     return ", ".join(str(row[name]) for name in table.model.entity)
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    top = "".join(f"<th>{escape(str(cell))}</th>" for cell in head) if any(head) else ""
-    body = "".join("<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table>{f'<tr>{top}</tr>' if top else ''}{body}</table>"

@@ -1,7 +1,6 @@
 """`lake model list / show / train / promote / report / backtest`: trained models, which one scores, and detectors in series."""
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lake.errors import GateError, UsageError
@@ -12,6 +11,7 @@ from orchestration.model_facts import drift_facts, figure, model_facts
 from orchestration.plan import Declared, read_declarations
 from orchestration.printing import print_json, print_rows
 from orchestration.progress import Progress
+from orchestration.report_page import write_page
 from store.models import kept_models, promote, promotion, read_model
 from store.objects import Objects
 
@@ -168,15 +168,4 @@ def _report(settings: Settings, table: Refined, document: Document, given: Given
     from orchestration.model_judged import read_judged
     from orchestration.model_report import report
 
-    path = Path(given.to) if given.to else settings.local / "reports" / f"{table.name}.html"
-    page = report(table, document, read_judged(settings, table))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"--to: {path} cannot be written: {error.strerror}") from None
-    if given.json:
-        print_json({"report": str(path), "bytes": len(page.encode())})
-    else:
-        print(path)
-    return 0
+    return write_page(settings, table.name, report(table, document, read_judged(settings, table)), given)

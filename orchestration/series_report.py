@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from html import escape
-from importlib.resources import files
 from typing import Any
 
 from lake.series import SeriesModel
 from lake.tables import Refined
+from orchestration.report_page import html_table, page
 from orchestration.series_charts import Mark, Panel, series_panels
 from orchestration.series_judged import Series, Watched, Window, words
 
@@ -39,18 +39,14 @@ def report(table: Refined, watched: Watched, windows: Sequence[Window] = ()) -> 
         )
         for row in watched.alerts
     ]
-    parts.append(_table(("time, UTC", ", ".join(series.entity) or "series", "score", "why"), listed))
+    parts.append(html_table(("time, UTC", ", ".join(series.entity) or "series", "score", "why"), listed))
     parts.append("<h2>All series</h2>")
     rows = [
         (words(tuple(row[n] for n in series.entity)), f"{row['points']:,}", f"{row['alerts']:,}", _figure(row["highest"]))
         for row in watched.by_series[:200]
     ]
-    parts.append(_table((", ".join(series.entity) or "series", "points", "alerts", "highest score"), rows))
-    style = (files("orchestration") / "model_report.css").read_text("utf-8")
-    return (
-        f"<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
-        f"<title>{table.name}</title><style>{style}</style><main>{''.join(parts)}</main></html>\n"
-    )
+    parts.append(html_table((", ".join(series.entity) or "series", "points", "alerts", "highest score"), rows))
+    return page(table.name, parts)
 
 
 def _panels(series: SeriesModel, drawn: Series, windows: Sequence[Window]) -> str:
@@ -76,9 +72,3 @@ def _panels(series: SeriesModel, drawn: Series, windows: Sequence[Window]) -> st
 
 def _figure(value: Any) -> str:
     return "" if value is None else f"{value:.2f}"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
-    body = "".join("<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><tr>{top}</tr>{body}</table>"

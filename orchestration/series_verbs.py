@@ -9,6 +9,7 @@ from lake.series import SeriesModel
 from lake.settings import Settings
 from lake.tables import Refined
 from orchestration.printing import print_json, print_rows
+from orchestration.report_page import write_page
 from orchestration.series_judged import instant, read_watched, read_windows, words
 
 Given = argparse.Namespace
@@ -53,17 +54,7 @@ def _report(settings: Settings, table: Refined, given: Given) -> int:
 
     windows = read_windows(Path(given.truth), _series(table)) if given.truth else []
     page = report(table, read_watched(settings, table, given.series), windows)
-    path = Path(given.to) if given.to else settings.local / "reports" / f"{table.name}.html"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"--to: {path} cannot be written: {error.strerror}") from None
-    if given.json:
-        print_json({"report": str(path), "bytes": len(page.encode())})
-    else:
-        print(path)
-    return 0
+    return write_page(settings, table.name, page, given)
 
 
 def _backtest(settings: Settings, table: Refined, given: Given) -> int:

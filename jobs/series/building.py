@@ -1,7 +1,5 @@
 """Builds the table of a detector: only points that came since, each series going on from where it stood; late points restate."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,13 +8,13 @@ from pyspark.sql import functions as F
 
 from jobs.audit import Auditor
 from jobs.build_refined import fewest_rows, table_schema
+from jobs.memory import memory
 from jobs.publications import Draft, Publication
 from jobs.series.judgements import judged_points, judged_series, pending_series
 from jobs.series.points import points, series_name
 from jobs.series.refits import refits
 from jobs.series.tracks import Kept, Standing
 from jobs.tables import Tables, Target
-from lake.expectations import Unique
 from lake.planning import Wanted
 from lake.series import SeriesModel
 from lake.tables import Refined
@@ -46,7 +44,7 @@ class SeriesBuild:
         ((name, pin),) = self.wanted.inputs.items()
         given, kept = self.tables.read(name, int(pin["snapshot"])), Kept(self.tables, self.declared.name, self.series)
         is_first = self.is_whole or not self.published
-        with _memory() as keep:
+        with memory() as keep:
             now = keep(points(given, self.series))
             standing = kept.standing(None if is_first else self.published[0].facts.get("tracks"), now, keep)
             pending = keep(pending_series(now, standing.latest, self.series))
@@ -66,16 +64,14 @@ class SeriesBuild:
 
     def _draft(self, run: str) -> Draft:
         contract = self.declared.contract
-        comments = {name: column.description for name, column in contract.columns.items() if column.description}
         facts = {"declaration": self.wanted.declaration, "code": self.wanted.code, "tracks": run}
         table, schema = self.declared.table, table_schema(contract)
-        return Draft(table, run, schema, self.wanted.fingerprint, comments, self.wanted.inputs, facts)
+        return Draft(table, run, schema, self.wanted.fingerprint, contract.comments, self.wanted.inputs, facts)
 
     def _audit(self, written: DataFrame, pinned: dict[str, DataFrame]) -> int:
         contract, table = self.declared.contract, self.declared.table
-        expectations = [Unique(rule="unique", columns=contract.key), *contract.expectations]
         shrunk = fewest_rows(table, self.published, contract.max_shrink, self.auditor)
-        return self.auditor.audit(table, written, expectations, shrunk, pinned)
+        return self.auditor.audit(table, written, contract.rules, shrunk, pinned)
 
     def _write(self, target: Target, judged: DataFrame, standing: Standing, *, is_whole: bool) -> None:
         """All, or what came since; where a series was judged anew from an earlier point on, in place of what it had since."""
@@ -91,18 +87,3 @@ class SeriesBuild:
             stale = served.join(F.broadcast(standing.restated), "_series", "inner").where(since)
             gone = stale.join(judged, self.series.key, "left_anti").select(*self.series.key)
             self.tables.merge(target, judged, self.series.key, gone)
-
-
-Keep = Callable[[DataFrame], DataFrame]
-
-
-@contextmanager
-def _memory() -> Iterator[Keep]:
-    """Keeps frames in memory until the block ends."""
-    with ExitStack() as stack:
-
-        def keep(frame: DataFrame) -> DataFrame:
-            stack.callback(frame.unpersist)
-            return frame.persist()
-
-        yield keep

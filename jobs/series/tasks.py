@@ -11,7 +11,7 @@ from jobs.series.fitting import due, training_set
 from jobs.series.judging import Judged, judge
 from jobs.series.packing import packed_fit, packed_track, packed_training, unpacked_fit, unpacked_track, unpacked_training
 from jobs.series.reasons import reason, view_words
-from jobs.series.rows import Series, finite, learned
+from jobs.series.rows import Series, finite, is_finite, learned
 from jobs.series.setting import Setting
 from jobs.series.track import Track
 from lake.series import SeriesModel
@@ -133,7 +133,7 @@ def _judged(
 ) -> tuple[list[Judged], list[dict[str, Any]]]:
     """What is said of the points after those `passed`, and where the series stands at its last refits and at its end."""
     fitted = {each["at_row"]: unpacked_fit(each["fit"]) for each in fits}
-    is_counted = np.isfinite(points.table).all(axis=1)
+    is_counted = is_finite(points)
     seen = track.rows + np.cumsum(is_counted)
     known = {at_row: fitted.get(at_row) for at_row in due(track.rows - 1, int(seen[-1]), setting)}
     at_refits = {int(np.searchsorted(seen, at_row)) + 1 for at_row in sorted(known)[-REMEMBERED:] if at_row > track.rows}

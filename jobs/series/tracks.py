@@ -1,11 +1,11 @@
 """Where each series stands: checkpoints from which judging goes on, kept as Parquet beside the publish that they belong to."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
+from jobs.memory import Keep
 from jobs.series.points import digests
 from jobs.tables import Tables
 from lake import paths
@@ -39,7 +39,7 @@ class Kept:
     name: str
     series: SeriesModel
 
-    def standing(self, run: str | None, points: DataFrame, keep: Callable[[DataFrame], DataFrame]) -> Standing:
+    def standing(self, run: str | None, points: DataFrame, keep: Keep) -> Standing:
         """Where each series stood after the publish of `run`, as far as its points are still those."""
         spark = self.tables.spark
         reader = spark.read.schema(CHECKPOINTS)
