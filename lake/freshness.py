@@ -4,6 +4,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 PROMISE = re.compile(r"(?P<number>[1-9]\d{0,5}) (?P<unit>minute|hour|day)s?")
 FORM = "a length of time such as `15 minutes`, `1 hour` or `2 days`"
@@ -17,6 +20,10 @@ def checked_promise(value: str) -> str:
     if not PROMISE.fullmatch(value):
         raise ValueError(f"expected {FORM}")
     return value
+
+
+#: A length of time in a declaration.
+Promise = Annotated[str, AfterValidator(checked_promise)]
 
 
 def promised(value: str) -> timedelta:

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from lake.columns import Declaration, checked_name
 from lake.expectations import Expectation
-from lake.freshness import FORM, checked_promise
+from lake.freshness import FORM, Promise
 from lake.tables import TableColumn, long_form
 
 #: Columns that every model's table has beside those declared.
@@ -109,17 +109,12 @@ class Model(Declaration):
     max_shrink: float = Field(
         default=0.5, ge=0, le=1, description="share of rows a rebuild may lose without a person's consent"
     )
-    fresh_within: str | None = Field(default=None, description=f"the table's promise, {FORM}")
+    fresh_within: Promise | None = Field(default=None, description=f"the table's promise, {FORM}")
 
     @field_validator("entity", "carry", mode="before")
     @classmethod
     def _long_form(cls, value: Any) -> Any:
         return long_form(value)
-
-    @field_validator("fresh_within")
-    @classmethod
-    def _is_length(cls, value: str | None) -> str | None:
-        return None if value is None else checked_promise(value)
 
     @model_validator(mode="after")
     def _k_or_search(self) -> "Model":

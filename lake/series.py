@@ -6,7 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from lake.columns import Declaration, checked_name
 from lake.expectations import Expectation
-from lake.freshness import FORM, checked_promise, promised
+from lake.freshness import FORM, Promise, checked_promise, promised
 from lake.tables import Refined, Table, TableColumn, long_form
 
 #: Columns that every detector's table has beside those declared.
@@ -77,17 +77,12 @@ class SeriesModel(Declaration):
     max_shrink: float = Field(
         default=0.5, ge=0, le=1, description="share of rows a rebuild may lose without a person's consent"
     )
-    fresh_within: str | None = Field(default=None, description=f"the table's promise, {FORM}")
+    fresh_within: Promise | None = Field(default=None, description=f"the table's promise, {FORM}")
 
     @field_validator("entity", mode="before")
     @classmethod
     def _long_form(cls, value: Any) -> Any:
         return long_form(value)
-
-    @field_validator("fresh_within")
-    @classmethod
-    def _is_length(cls, value: str | None) -> str | None:
-        return None if value is None else checked_promise(value)
 
     @field_validator("period")
     @classmethod

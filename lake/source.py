@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from lake.columns import Check, Column, Declaration, checked_name, column_from
 from lake.expectations import Expectation
-from lake.freshness import FORM, checked_promise
+from lake.freshness import FORM, Promise
 from lake.schedules import checked_schedule
 
 
@@ -18,10 +18,10 @@ class Source(Declaration):
     name: str = Field(description="name of the source, of its folder in raw and of its trusted table")
     description: str = Field(description="one sentence that begins with the grain: `One row per ...`")
     schedule: str | None = Field(default=None, description="cron expression of five fields, in UTC")
-    fresh_within: str | None = Field(
+    fresh_within: Promise | None = Field(
         default=None, description=f"the table's promise: its source was asked and is in it no longer ago than this, {FORM}"
     )
-    retention: str | None = Field(
+    retention: Promise | None = Field(
         default=None,
         description="age at which `lake maintain` removes raw runs that stand in the table, but the newest; kept for ever when "
         f"left out: {FORM}",
@@ -64,11 +64,6 @@ class Source(Declaration):
     @classmethod
     def _comes_due(cls, value: str | None) -> str | None:
         return None if value is None else checked_schedule(value)
-
-    @field_validator("fresh_within", "retention")
-    @classmethod
-    def _is_length(cls, value: str | None) -> str | None:
-        return None if value is None else checked_promise(value)
 
     @field_validator("columns", mode="before")
     @classmethod

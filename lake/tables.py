@@ -14,7 +14,7 @@ from lake.columns import Declaration, checked_name, checked_type
 from lake.declarations import first_problem, parse_yaml
 from lake.errors import UsageError
 from lake.expectations import Expectation, Unique
-from lake.freshness import FORM, checked_promise
+from lake.freshness import FORM, Promise
 
 if TYPE_CHECKING:
     from lake.model import Model
@@ -59,7 +59,7 @@ class Table(Declaration):
     max_shrink: float = Field(
         default=0.5, ge=0, le=1, description="share of rows a rebuild may lose without a person's consent"
     )
-    fresh_within: str | None = Field(
+    fresh_within: Promise | None = Field(
         default=None,
         description=f"the table's promise: all its sources were asked and are in it no longer ago than this, {FORM}",
     )
@@ -68,11 +68,6 @@ class Table(Declaration):
     @classmethod
     def _long_form(cls, value: Any) -> Any:
         return long_form(value)
-
-    @field_validator("fresh_within")
-    @classmethod
-    def _is_length(cls, value: str | None) -> str | None:
-        return None if value is None else checked_promise(value)
 
     @model_validator(mode="after")
     def _names_agree(self) -> "Table":
