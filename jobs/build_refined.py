@@ -94,8 +94,10 @@ class RefinedBuild:
         touched = touched_values(self.tables.spark, name, earlier, now, column)
         if touched is None:
             return changed_values(old, new, column)
-        among = has_value(column, list(touched))
-        return changed_values(old.where(among), new.where(among), column) if touched else set()
+        if not touched.rewritten:
+            return touched.grown
+        among = has_value(column, list(touched.rewritten))
+        return touched.grown | changed_values(old.where(among), new.where(among), column)
 
     def _write(self, target: Target, frame: DataFrame, values: list[Any] | None) -> None:
         partition = self.declared.contract.partition

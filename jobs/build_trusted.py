@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from pyspark.sql import Column as Expr
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from jobs import changes, deleted, trusted
@@ -75,8 +75,7 @@ class TrustedBuild:
         source, evolved, decoded = self._as_it_is_now(runs)
         with memory() as keep:
             judged = keep(trusted.judged_rows(decoded, self._run_rows(runs), source))
-            accepted = self._accepted(judged, source, runs, keep)
-            counts = _checked_counts(self.entry["table"], runs, trusted.run_counts(judged, accepted))
+            accepted, counts = self._accepted(judged, source, runs, keep)
             counts, repeated = self._with_repeated(source, accepted, counts)
             self._quarantine(run, source, decoded, runs, counts)
             unaccepted = [count for count in self._binding(counts) if not self.auditor.is_accepted(count["run"])]
@@ -139,15 +138,27 @@ class TrustedBuild:
         rows = [(run["run"], run["seq"], datetime.fromisoformat(run["created_at"])) for run in runs]
         return literal_rows(self.tables.spark, rows, trusted.RUN)
 
-    def _accepted(self, judged: DataFrame, source: Source, runs: list[Record], keep: Keep) -> DataFrame:
+    def _accepted(self, judged: DataFrame, source: Source, runs: list[Record], keep: Keep) -> tuple[DataFrame, list[Record]]:
+        """The accepted rows with their fates, and per run what became of its rows.
+
+        Raises CorruptionError when rows do not add up.
+        """
         newest, is_one_run = max(run["seq"] for run in runs), len(runs) == 1
-        has_repeats = bool(source.key) and not trusted.colliding_keys(judged, source, newest, is_one_run=is_one_run).isEmpty()
+        found = trusted.lone_run_counts(judged, source).collect() if is_one_run else []
+        if is_one_run:
+            has_repeats = any(row["keys"] != row["kept"] for row in found)
+        else:
+            has_repeats = bool(source.key) and not trusted.colliding_keys(judged, source, newest).isEmpty()
         accepted = trusted.accepted_rows(judged, source, newest, is_one_run=is_one_run, has_repeats=has_repeats)
         is_compared = self.published and not self.is_whole and source.load in ("append", "merge")
         if is_compared:
             current = self.tables.read(self.entry["table"], self.published[0].snapshot)
             accepted = trusted.changed_rows(accepted, current, source)
-        return keep(accepted) if has_repeats or is_compared else accepted
+        if has_repeats or is_compared:
+            accepted = keep(accepted)
+        if has_repeats or is_compared or not is_one_run:
+            found = trusted.run_counts(judged, accepted).collect()
+        return accepted, _checked_counts(self.entry["table"], runs, found)
 
     def _replaced(self, judged: DataFrame, source: Source) -> Expr:
         """True for the rows of the table that these runs replace: all, or those of the partitions that they name."""
@@ -220,9 +231,10 @@ class TrustedBuild:
         newest = gone.run if gone else str(self.entry["runs"][-1]["run"])
 
         def share(written: DataFrame) -> float:
-            before = current.count()
-            lost = current.join(written.select(*source.key), source.key, "left_anti").count()
-            return lost / before if before else 0.0
+            there = written.select(*source.key, F.lit(True).alias("_is_there")).dropDuplicates(source.key)
+            joined = current.join(there, source.key, "left")
+            row = joined.agg(F.count_if(F.col("_is_there").isNull()).alias("lost"), F.count("*").alias("before")).first()
+            return float(row["lost"] / row["before"]) if row and row["before"] else 0.0
 
         high = 1.0 if self.auditor.is_accepted(newest, self.entry["table"]) else source.max_shrink
         consent = self.auditor.consent(newest, is_pulled=gone is None)
@@ -235,12 +247,12 @@ def quarantine_draft(source: str, run: str) -> Draft:
     return Draft(f"quarantine.{source}", run, trusted.QUARANTINE, partition=("_run_id",))
 
 
-def _checked_counts(table: str, runs: list[Record], counts: DataFrame) -> list[Record]:
+def _checked_counts(table: str, runs: list[Record], counts: list[Row]) -> list[Record]:
     """Per run what became of its rows.
 
     Raises CorruptionError when a run's rows do not add up.
     """
-    found = {row["_run_id"]: row.asDict() for row in counts.collect()}
+    found = {row["_run_id"]: row.asDict() for row in counts}
     checked = []
     for run in runs:
         count = {name: int(found.get(run["run"], {}).get(name, 0)) for name in COUNTS}

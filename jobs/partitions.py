@@ -1,6 +1,7 @@
 """Which partitions of a table changed between two of its snapshots: by its files, then by their rows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import reduce
 from typing import Any
@@ -54,27 +55,38 @@ def changed_values(before: DataFrame, after: DataFrame, column: str) -> set[Any]
     return {row["value"] for row in rows.collect()}
 
 
-def touched_values(spark: SparkSession, table: str, before: int, after: int, column: str) -> set[Any] | None:
-    """Values of the column that a file has which only one of these snapshots has: all others have the same rows in both.
+@dataclass(frozen=True)
+class Touched:
+    """Values of a column that a file has which only one of two snapshots has: all others have the same rows in both.
 
-    None where files do not tell: `after` does not come from `before`, some file is not kept apart by the column, or there are
+    `grown` ones only got files, so they have rows more; of `rewritten` ones only their rows can tell.
+    """
+
+    grown: set[Any]
+    rewritten: set[Any]
+
+
+def touched_values(spark: SparkSession, table: str, before: int, after: int, column: str) -> Touched | None:
+    """What files tell of the column's values between two snapshots.
+
+    None where they do not tell: `after` does not come from `before`, some file is not kept apart by the column, or there are
     very many.
     """
     java_table, jvm = iceberg.load(spark, table), spark._jvm
     assert jvm is not None
-    found, anything = set(), jvm.java.lang.Class.forName("java.lang.Object")
+    added, rewritten, anything = set[Any](), set[Any](), jvm.java.lang.Class.forName("java.lang.Object")
     with java_errors(table):
         line = _since(java_table, before, after)
         if line is None or sum(map(_changed_files, line)) > ASKED_FILES:
             return None
-        for file in (file for snapshot in line for file in _files(java_table, snapshot)):
+        for file, is_added in (each for snapshot in line for each in _files(java_table, snapshot)):
             place = _place(java_table, int(file.specId()), column)
             if place is None:
                 return None
             position, kind = place
             value = file.partition().get(position, anything)
-            found.add(None if value is None else VALUES[kind](value))
-    return found
+            (added if is_added else rewritten).add(None if value is None else VALUES[kind](value))
+    return Touched(added - rewritten, rewritten)
 
 
 def _since(java_table: Any, before: int, after: int) -> list[Any] | None:
@@ -94,11 +106,12 @@ def _changed_files(snapshot: Any) -> int:
     return sum(int(summary.get(name) or 0) for name in counts)
 
 
-def _files(java_table: Any, snapshot: Any) -> list[Any]:
-    """The files of data and deletes that a snapshot added or removed."""
+def _files(java_table: Any, snapshot: Any) -> Iterator[tuple[Any, bool]]:
+    """The files of data and deletes that a snapshot added or removed, and whether each is data that was added."""
     io = java_table.io()
-    deletes = [*snapshot.addedDeleteFiles(io), *snapshot.removedDeleteFiles(io)]
-    return [*snapshot.addedDataFiles(io), *snapshot.removedDataFiles(io), *deletes]
+    yield from ((file, True) for file in snapshot.addedDataFiles(io))
+    for files in (snapshot.removedDataFiles(io), snapshot.addedDeleteFiles(io), snapshot.removedDeleteFiles(io)):
+        yield from ((file, False) for file in files)
 
 
 def _place(java_table: Any, spec_id: int, column: str) -> tuple[int, str] | None:

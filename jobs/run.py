@@ -1,5 +1,6 @@
 """The one Spark entry point: carries out the plan of a run and tells what it does."""
 
+import gc
 import sys
 import threading
 from collections.abc import Callable
@@ -51,8 +52,12 @@ def main(arguments: list[str]) -> int:
 
 
 def _warm_up() -> None:
-    """Great Expectations takes seconds to import: do it while the JVM starts."""
+    """Great Expectations takes seconds to import: do it while the JVM starts, and collect no garbage where none can be."""
+    gc.disable()
     import great_expectations  # noqa: F401
+
+    gc.freeze()
+    gc.enable()
 
 
 def _build(tables: Tables, plan: dict[str, Any]) -> int:

@@ -28,7 +28,8 @@ def build_all(builder: Builder) -> dict[str, Record]:
     running: dict[Future[Record], str] = {}
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="table") as pool:
         while waiting or running:
-            for name in [name for name, entry in waiting.items() if not _unfinished(entry, waiting, running)]:
+            ready = [name for name, entry in waiting.items() if not _unfinished(entry, waiting, running)]
+            for name in sorted(ready, key=lambda name: -_rows(waiting[name])):
                 running[pool.submit(_recorded, builder, waiting.pop(name), records)] = name
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 records[running.pop(future)] = future.result()
@@ -38,6 +39,11 @@ def build_all(builder: Builder) -> dict[str, Record]:
 def _unfinished(entry: Record, waiting: dict[str, Entry], running: dict[Future[Record], str]) -> list[str]:
     """What the table needs and this job has still to build; what needs itself in a circle does not count."""
     return [name for name in entry["needs"] if name != entry["table"] and (name in waiting or name in running.values())]
+
+
+def _rows(entry: Entry) -> int:
+    """How many raw rows it takes in: what is large begins first, as others wait for it longest."""
+    return sum(run["rows"] for run in entry.get("runs", ()))
 
 
 def _recorded(builder: Builder, entry: Entry, records: dict[str, Record]) -> Record:

@@ -131,9 +131,9 @@ def decoding_problems() -> Expr:
     return F.coalesce(F.from_json("_faults", T.ArrayType(PROBLEM)), none)
 
 
-def colliding_keys(judged: DataFrame, source: Source, newest_seq: int, *, is_one_run: bool = False) -> DataFrame:
+def colliding_keys(judged: DataFrame, source: Source, newest_seq: int) -> DataFrame:
     """One row per key that more than one of the rows that count have: the key columns, and `rows` bigint."""
-    current = _with_current(judged, source, newest_seq, is_one_run).where("_current")
+    current = _with_current(judged, source, newest_seq, is_one_run=False).where("_current")
     return current.groupBy(*source.key).agg(F.count("*").alias("rows")).where("rows > 1")
 
 
@@ -218,22 +218,39 @@ def repeated_keys(accepted: DataFrame, key: list[str]) -> DataFrame:
     return keys.groupBy("_run_id").agg(F.count("*").alias("repeated"), F.substring(F.min(words), 1, 100).alias("example"))
 
 
+def lone_run_counts(judged: DataFrame, source: Source) -> DataFrame:
+    """What `run_counts` says of a single run in which no key comes twice; `keys` bigint, as many as `kept` where that is so."""
+    kept, none = F.count_if(~F.col("_is_rejected")), F.lit(0).cast("bigint")
+    return judged.groupBy("_run_id").agg(
+        *_seen(),
+        kept.alias("kept"),
+        none.alias("superseded"),
+        none.alias("duplicates"),
+        (F.count_distinct(F.when(~F.col("_is_rejected"), F.struct(*source.key))) if source.key else kept).alias("keys"),
+    )
+
+
 def run_counts(judged: DataFrame, accepted: DataFrame) -> DataFrame:
     """One row per run: decoded, quarantined, kept, superseded, duplicates, misfits, keyless, warnings and halts, all bigint."""
-    seen = judged.groupBy("_run_id").agg(
-        F.count("*").alias("decoded"),
-        F.count_if("_is_rejected").alias("quarantined"),
-        F.count_if("_is_misfit").alias("misfits"),
-        F.count_if("_is_keyless").alias("keyless"),
-        F.sum("_warnings").alias("warnings"),
-        F.sum("_halts").alias("halts"),
-    )
+    seen = judged.groupBy("_run_id").agg(*_seen())
     fates = accepted.groupBy("_run_id").agg(
         F.count(F.when(F.col("_fate") == "kept", 1)).alias("kept"),
         F.count(F.when(F.col("_fate") == "superseded", 1)).alias("superseded"),
         F.count(F.when(F.col("_fate") == "duplicate", 1)).alias("duplicates"),
     )
     return seen.join(fates, "_run_id", "left").na.fill(0)
+
+
+def _seen() -> list[Expr]:
+    """Counts of judged rows, whatever becomes of those that are accepted."""
+    return [
+        F.count("*").alias("decoded"),
+        F.count_if("_is_rejected").alias("quarantined"),
+        F.count_if("_is_misfit").alias("misfits"),
+        F.count_if("_is_keyless").alias("keyless"),
+        F.sum("_warnings").alias("warnings"),
+        F.sum("_halts").alias("halts"),
+    ]
 
 
 def _problem(condition: Expr, column: str | None, rule: str, value: Expr, message: Expr) -> Expr:

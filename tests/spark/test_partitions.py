@@ -8,7 +8,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs import iceberg
-from jobs.partitions import touched_values
+from jobs.partitions import Touched, touched_values
 from tests.spark.conftest import Lab
 
 CODE = """
@@ -94,8 +94,18 @@ def test_files_tell_in_which_partitions_two_snapshots_may_differ(spark: SparkSes
     found = touched_values(spark, table, before, newest(spark, table), "part")
     expected = spark.sql(f"SELECT {third}").first()
     assert expected is not None
-    assert found == {expected[0], None}
-    assert touched_values(spark, table, before, before, "part") == set()
+    assert found == Touched(grown={expected[0]}, rewritten={None})
+    assert touched_values(spark, table, before, before, "part") == Touched(set(), set())
+
+
+def test_a_partition_that_got_rows_and_lost_others_has_to_be_compared(spark: SparkSession) -> None:
+    spark.sql("CREATE TABLE lake.trusted.touched_twice (id bigint, part string) USING iceberg PARTITIONED BY (part)")
+    spark.sql("INSERT INTO lake.trusted.touched_twice VALUES (1, 'a'), (2, 'b')")
+    before = newest(spark, "trusted.touched_twice")
+    spark.sql("INSERT INTO lake.trusted.touched_twice VALUES (3, 'a'), (4, 'b'), (5, 'c'), (6, 'd')")
+    spark.sql("DELETE FROM lake.trusted.touched_twice WHERE part = 'd' OR id = 3")
+    found = touched_values(spark, "trusted.touched_twice", before, newest(spark, "trusted.touched_twice"), "part")
+    assert found == Touched(grown={"b", "c"}, rewritten={"a", "d"})
 
 
 def test_files_do_not_tell_when_one_snapshot_does_not_come_from_the_other(spark: SparkSession) -> None:

@@ -121,7 +121,9 @@ def test_the_rows_of_one_run_fare_the_same_when_it_is_known_that_there_is_no_oth
     expected = [(1, "1.00", "duplicate"), (1, "1.00", "kept"), (2, "2.00", "kept")]
     for is_one_run in (True, False):
         assert fates(trusted.accepted_rows(rows, source, 1, is_one_run=is_one_run)) == expected
-        assert [row[0] for row in trusted.colliding_keys(rows, source, 1, is_one_run=is_one_run).collect()] == [1]
+    assert [row[0] for row in trusted.colliding_keys(rows, source, 1).collect()] == [1]
+    (lone,) = trusted.lone_run_counts(rows, source).collect()
+    assert (lone["kept"], lone["keys"]) == (3, 2)
 
 
 def test_the_newest_row_of_a_key_wins_by_run_and_then_by_place(spark: SparkSession) -> None:
