@@ -35,7 +35,26 @@ class InputModel(BaseModel):
     seq: int | None = Field(default=None, description="which run of that source, counted from 1")
 
 
-class TableSummaryModel(BaseModel):
+class FreshModel(BaseModel):
+    """How old a table is, and whether that is as promised."""
+
+    published_at: str | None = Field(description=INSTANT, examples=["2026-01-31T12:30:00.123Z"])
+    age_seconds: int | None = Field(description="how long ago that was", examples=[240])
+    as_of: str | None = Field(
+        description="it holds all that its inputs had then; null when that is not known. " + INSTANT,
+        examples=["2026-01-31T12:28:00Z"],
+    )
+    because: str | None = Field(
+        description="what happened then: a source was asked, or something came that is not in it",
+        examples=["publish 7 of trusted.products is not in it"],
+    )
+    fresh_within: str | None = Field(
+        description="the promise: `as_of` is no longer ago than this; null where there is none", examples=["1 day"]
+    )
+    is_kept: bool | None = Field(description="whether the promise is kept now; null where there is none", examples=[True])
+
+
+class TableSummaryModel(FreshModel):
     """A table, in short."""
 
     table: str = Field(examples=["refined.product_sales"])
@@ -46,11 +65,6 @@ class TableSummaryModel(BaseModel):
     publish: int | None = Field(
         description="number of the publish that is shown; null for tables that are appended to", examples=[3]
     )
-    published_at: str | None = Field(description=INSTANT, examples=["2026-01-31T12:30:00.123Z"])
-    age_seconds: int | None = Field(description="how long ago that was", examples=[240])
-    fresh_within: str | None = Field(
-        description="the promise: no older than this; null where there is none", examples=["1 day"]
-    )
     href: str = Field(description="where the table is described", examples=["/v1/tables/refined.product_sales"])
 
 
@@ -60,7 +74,7 @@ class TablesModel(BaseModel):
     tables: list[TableSummaryModel]
 
 
-class TableModel(BaseModel):
+class TableModel(FreshModel):
     """A table in full, at its current snapshot."""
 
     table: str = Field(examples=["refined.product_sales"])
@@ -68,11 +82,6 @@ class TableModel(BaseModel):
     rows: int | None
     snapshot: str | None = Field(description=SNAPSHOT)
     publish: int | None
-    published_at: str | None = Field(description=INSTANT)
-    age_seconds: int | None = Field(description="how long ago that was", examples=[240])
-    fresh_within: str | None = Field(
-        description="the promise: no older than this; null where there is none", examples=["1 day"]
-    )
     schedule: str | None = Field(description="when its source is asked, as a cron expression in UTC; null for refined tables")
     key: list[str] = Field(description="columns that identify a row; empty when there are none", examples=[["product_id"]])
     columns: list[TableColumnModel]

@@ -6,12 +6,14 @@ from functools import cached_property
 
 from api.desk import Desk
 from api.keys import Keys, read_keys
-from api.tables import Declared, ServedTables, Shelf, read_declared
+from api.tables import ServedTables, Shelf, declared_of
+from lake.declared import read_declarations
 from lake.errors import LakeError
 from lake.settings import Settings
 from sql.engine import Engine, open_engine
 from sql.named import Question, load_questions
 from store.catalog import open_catalog
+from store.freshness import Freshness
 from store.metadata import TableStates
 from store.objects import Objects
 
@@ -26,7 +28,7 @@ class Served:
         self.settings = settings
         self.limits = settings.api
         self.keys: Keys = read_keys(settings.api.keys, settings.environment)
-        self.declared: dict[str, Declared] = read_declared(settings)
+        self.declarations = read_declarations(settings)
         self.questions: dict[str, Question] = load_questions()
         self.tables = ServedTables(open_catalog(settings))
         self.desk = Desk(settings.api.concurrency, settings.api.timeout_seconds)
@@ -47,7 +49,12 @@ class Served:
     @cached_property
     def shelf(self) -> Shelf:
         """The served tables."""
-        return Shelf(self.tables, TableStates(self.objects), self.declared)
+        return Shelf(self.tables, TableStates(self.objects), declared_of(self.declarations))
+
+    @cached_property
+    def freshness(self) -> Freshness:
+        """How fresh the served tables are."""
+        return Freshness(self.objects, self.declarations)
 
     def warm(self) -> None:
         """Have ready what the first question would wait for, be it that DuckDB imports pandas at the first bound value."""

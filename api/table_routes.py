@@ -16,6 +16,7 @@ from api.rows import Asked, answered, cursor_of, page_of
 from api.served import Served
 from api.tables import Table
 from sql.engine import Terms
+from store.freshness import Fresh
 
 DEFAULT_LIMIT = 100
 FILTERS = {
@@ -39,7 +40,7 @@ def table_routes(served: Served) -> APIRouter:
 
     @router.get("", summary="All tables", responses=documented(TablesModel, "What is published, by name."))
     async def tables(request: Request) -> Response:
-        return await served.desk.ask(lambda _: respond(request, encoded(_list(request, served.shelf.all()))))
+        return await served.desk.ask(lambda _: respond(request, encoded(plain(_list(request, served)))))
 
     @router.get(
         "/{table}",
@@ -48,8 +49,12 @@ def table_routes(served: Served) -> APIRouter:
     )
     async def table(request: Request, table: str) -> Response:
         def described(_: float) -> Response:
-            found = served.shelf.table(table)
-            return respond(request, encoded(plain(_description(request, found))), headers=_modified(found))
+            with served.tables.held():
+                found, now = served.shelf.table(table), datetime.now(UTC)
+                wanted = served.declarations.upstream(found.name)
+                fresh = served.freshness.of(served.shelf.histories(wanted), now, wanted).get(found.name)
+            told = _description(request, found, _age(found, fresh, now))
+            return respond(request, encoded(plain(told)), headers=_modified(found))
 
         return await served.desk.ask(described)
 
@@ -102,7 +107,9 @@ def _page(request: Request, served: Served, name: str, asked: Asked, seconds: fl
     return respond(request, body, etag, headers)
 
 
-def _list(request: Request, tables: list[Table]) -> dict[str, Any]:
+def _list(request: Request, served: Served) -> dict[str, Any]:
+    tables, now = served.shelf.all(), datetime.now(UTC)
+    fresh = served.freshness.of({table.name: table.state.publications for table in tables}, now)
     return {
         "tables": [
             {
@@ -111,8 +118,7 @@ def _list(request: Request, tables: list[Table]) -> dict[str, Any]:
                 "rows": table.state.rows(table.snapshot),
                 "publish": table.publication.get("number"),
                 "published_at": table.published_at,
-                "age_seconds": table.age_seconds(datetime.now(UTC)),
-                "fresh_within": table.declared.fresh_within,
+                **_age(table, fresh.get(table.name), now),
                 "href": href(request, "tables", table.name),
             }
             for table in tables
@@ -120,7 +126,18 @@ def _list(request: Request, tables: list[Table]) -> dict[str, Any]:
     }
 
 
-def _description(request: Request, table: Table) -> dict[str, Any]:
+def _age(table: Table, fresh: Fresh | None, now: datetime) -> dict[str, Any]:
+    """How long ago it was published, and as of when it holds its inputs; nothing is known of the latter where nobody declared it."""
+    return {
+        "age_seconds": table.age_seconds(now),
+        "as_of": fresh.at if fresh else None,
+        "because": fresh.as_of.why if fresh else None,
+        "fresh_within": fresh.promise if fresh else None,
+        "is_kept": fresh.is_kept if fresh else None,
+    }
+
+
+def _description(request: Request, table: Table, age: dict[str, Any]) -> dict[str, Any]:
     inputs = [
         {"name": name, "publish": at.get("number"), "snapshot": at.get("snapshot"), "run": at.get("run"), "seq": at.get("seq")}
         for name, at in table.publication.get("inputs", {}).items()
@@ -132,8 +149,7 @@ def _description(request: Request, table: Table) -> dict[str, Any]:
         "snapshot": table.snapshot_text,
         "publish": table.publication.get("number"),
         "published_at": table.published_at,
-        "age_seconds": table.age_seconds(datetime.now(UTC)),
-        "fresh_within": table.declared.fresh_within,
+        **age,
         "schedule": table.declared.schedule,
         "key": [column.name for column in table.key],
         "columns": [

@@ -1,7 +1,7 @@
 """Which tables are served, and what is said of each: its declaration beside one state of its metadata."""
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,10 +11,8 @@ from typing import Any
 
 from api.problems import RETRY_SECONDS, Problem
 from lake import paths
+from lake.declared import Declared as Declarations
 from lake.kept import Kept
-from lake.model_tables import load_tables
-from lake.settings import Settings
-from lake.sources import load_sources
 from sql.engine import Tables
 from sql.types import iceberg_type
 from sql.values import is_comparable
@@ -58,8 +56,6 @@ class Declared:
     schedule: str | None = None
     fingerprint: str = ""
     """Hash of the declaration, as publishes keep it."""
-    fresh_within: str | None = None
-    """The table's promise of freshness."""
 
 
 @dataclass(frozen=True)
@@ -125,13 +121,10 @@ class Table:
         return plain, [column for column in self.columns.values() if column.type.startswith(("row(", "array("))]
 
 
-def read_declared(settings: Settings) -> dict[str, Declared]:
-    """What is declared, by the full name of the table.
-
-    Raises UsageError for the first declaration that is wrong.
-    """
+def declared_of(declarations: Declarations) -> dict[str, Declared]:
+    """What is declared, by the full name of the table."""
     found = {"meta.quality_results": Declared("One row per judged expectation of a table and run.")}
-    for source in load_sources(settings.sources).values():
+    for source in declarations.sources.values():
         hidden = frozenset(name for name, column in source.columns.items() if column.pii)
         meanings = {name: column.description or "" for name, column in source.published.items()}
         found[source.trusted] = Declared(
@@ -141,16 +134,14 @@ def read_declared(settings: Settings) -> dict[str, Declared]:
             hidden,
             source.schedule,
             source.declaration,
-            source.fresh_within,
         )
-    for table in load_tables(settings.code / "jobs").values():
+    for table in declarations.refined.values():
         meanings = {name: column.description or "" for name, column in table.contract.columns.items()}
         found[table.table] = Declared(
             table.contract.description,
             tuple(table.contract.key),
             meanings,
             fingerprint=table.declaration,
-            fresh_within=table.contract.fresh_within,
         )
     return found
 
@@ -196,6 +187,13 @@ class Shelf:
         with ThreadPoolExecutor(8) as pool:
             states = list(pool.map(lambda item: self.states.at(item[1]), known))
         return [self._table(name, state, state.current) for (name, _), state in zip(known, states, strict=True)]
+
+    def histories(self, names: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
+        """The publications of the named tables that there are, newest first."""
+        known = self.known()
+        with ThreadPoolExecutor(8) as pool:
+            states = pool.map(lambda name: (name, self.states.at(known[name])), [name for name in names if name in known])
+        return {name: state.publications for name, state in states}
 
     def table(self, name: str, snapshot: int | None = None) -> Table:
         """The table now, or at a snapshot that readers once saw.

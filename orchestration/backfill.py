@@ -12,11 +12,11 @@ from ingest.landing import Wish as PullWish
 from ingest.news import asked_for
 from ingest.originals import Window
 from ingest.wiring import bot_of
+from lake.declared import read_declarations
 from lake.errors import LakeError, LockedError, TemporaryError, UsageError
 from lake.settings import Settings
 from lake.sources import chosen
 from lake.windows import windows
-from orchestration.plan import read_declarations
 from orchestration.printing import print_json
 from orchestration.progress import Progress
 from orchestration.run import Tell, Wish, run_lake, steps, worst

@@ -97,7 +97,7 @@ def _probes(settings: Settings, world: "World") -> list[Probe]:
 def _sources(settings: Settings) -> list[Probe]:
     """The declarations, and where they are readable the hosts they name."""
     from ingest.reach import source_probes
-    from orchestration.plan import read_declarations
+    from lake.declared import read_declarations
 
     try:
         declared = read_declarations(settings)

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lake import paths
+from lake.declared import Declared
 from lake.errors import UsageError
 from lake.settings import Settings
 from orchestration.overview import Metadata, fields_of, type_name
-from orchestration.plan import Declared
 from store import raw
 from store.catalog import open_catalog, publications, table_metadata
 from store.manifests import Manifest

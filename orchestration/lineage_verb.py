@@ -3,9 +3,9 @@
 import argparse
 from typing import TYPE_CHECKING
 
+from lake.declared import read_declarations
 from lake.settings import Settings
 from orchestration.lineage import as_facts, lineage
-from orchestration.plan import read_declarations
 from orchestration.printing import print_json
 from store.objects import Objects
 

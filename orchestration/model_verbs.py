@@ -3,12 +3,12 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from lake.declared import Declared, read_declarations
 from lake.errors import GateError, UsageError
 from lake.settings import Settings
 from lake.tables import Refined
 from orchestration import series_verbs
 from orchestration.model_facts import drift_facts, figure, model_facts
-from orchestration.plan import Declared, read_declarations
 from orchestration.printing import print_json, print_rows
 from orchestration.progress import Progress
 from orchestration.report_page import write_page

@@ -2,19 +2,15 @@
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any
 
 from lake import paths
+from lake.declared import Declared, referenced
 from lake.errors import CorruptionError, UsageError
-from lake.model_tables import load_tables
 from lake.planning import Inputs, Wanted, decide
-from lake.rest_source import RestSource
 from lake.settings import Settings
 from lake.source import Source
-from lake.sources import load_sources
-from lake.tables import Refined, in_order, trusted_code
+from lake.tables import Refined
 from store import raw
 from store.catalog import open_catalog, publications, table_metadata
 from store.documents import read_document
@@ -24,60 +20,6 @@ from store.objects import Objects
 
 Entry = dict[str, Any]
 Published = dict[str, list[dict[str, Any]]]
-
-
-@dataclass(frozen=True)
-class Declared:
-    """All that is declared: sources, and refined tables each after its inputs."""
-
-    sources: dict[str, Any]
-    refined: dict[str, Refined]
-    trusted_code: str
-
-    def table(self, name: str) -> str:
-        """Full name of the table that an input name means."""
-        return self.sources[name].trusted if name in self.sources else f"refined.{name}"
-
-    def closure(self, names: Iterable[str]) -> tuple[list[str], list[str]]:
-        """The named sources and refined tables with all they need; everything when none is named.
-
-        Raises UsageError that lists the names there are.
-        """
-        wanted = list(names)
-        if not wanted:
-            return list(self.sources), list(self.refined)
-        sources: set[str] = set()
-        refined: set[str] = set()
-        while wanted:
-            name = wanted.pop().removeprefix("trusted.").removeprefix("refined.")
-            if name in self.sources and name not in sources:
-                sources.add(name)
-                wanted += _needed_sources(self.sources[name])
-            elif name in self.refined and name not in refined:
-                refined.add(name)
-                wanted += self.refined[name].inputs
-            elif name not in sources | refined:
-                raise UsageError(f"name: got {name!r}, expected one of {', '.join([*self.sources, *self.refined])}")
-        return [name for name in self.sources if name in sources], [name for name in self.refined if name in refined]
-
-    def downstream(self, names: Iterable[str]) -> list[str]:
-        """The refined tables that are built from the named sources and tables, through as many others as it takes."""
-        reached = {name.removeprefix("trusted.").removeprefix("refined.") for name in names}
-        for table in self.refined.values():  # each stands after its inputs
-            if reached & set(table.inputs):
-                reached.add(table.name)
-        return [name for name in self.refined if name in reached]
-
-
-def read_declarations(settings: Settings) -> Declared:
-    """Sources and refined tables, validated together.
-
-    Raises UsageError for the first declaration that is wrong.
-    """
-    sources = load_sources(settings.sources)
-    jobs = files("jobs")
-    refined = in_order(sources, load_tables(jobs))
-    return Declared(sources, {table.name: table for table in refined}, trusted_code(jobs))
 
 
 def published_tables(settings: Settings, objects: Objects, tables: Iterable[str] | None = None) -> Published:
@@ -138,7 +80,7 @@ def _trusted_entry(
             entry["told"] = _told_gone(source, after, manifests, decision.whole)
         entry |= {"after": after, "runs": [_run(objects, source, manifest) for manifest in manifests]}
     entry["inputs"] = inputs
-    entry["needs"] = [declared.table(each) for each in _referenced(source)]
+    entry["needs"] = [declared.table(each) for each in referenced(source)]
     return entry
 
 
@@ -195,7 +137,7 @@ def _refined_entry(objects: Objects, declared: Declared, table: Refined, publish
     reason = f"waits for {', '.join(missing)}, never built yet" if missing else reason
     entry = _entry(table.table, "refined", table.name, wanted, build, reason)
     entry["inputs"] = inputs
-    entry["needs"] = [*inputs, *(declared.table(name) for name in _referenced(table.contract))]
+    entry["needs"] = [*inputs, *(declared.table(name) for name in referenced(table.contract))]
     return entry
 
 
@@ -208,22 +150,12 @@ def _entry(table: str, kind: str, name: str, wanted: Wanted, build: bool, reason
     return {**facts, "declaration": wanted.declaration, "code": wanted.code}
 
 
-def _referenced(contract: Any) -> list[str]:
-    """Tables that a contract's expectations look into."""
-    return [each.table.rpartition(".")[2] for each in contract.expectations if each.rule == "references"]
-
-
-def _needed_sources(source: Source) -> list[str]:
-    asked = [each.source for each in source.for_each.values()] if isinstance(source, RestSource) else []
-    return [*asked, *_referenced(source)]
-
-
 def _after_references(declared: Declared, names: list[str]) -> list[str]:
     """The sources, each after those its expectations look into; a circle keeps the order of names."""
     ordered: list[str] = []
     waiting = list(names)
     while waiting:
-        ready = [n for n in waiting if all(r not in waiting or r == n for r in _referenced(declared.sources[n]))] or waiting[:1]
+        ready = [n for n in waiting if all(r not in waiting or r == n for r in referenced(declared.sources[n]))] or waiting[:1]
         ordered += ready
         waiting = [name for name in waiting if name not in ready]
     return ordered

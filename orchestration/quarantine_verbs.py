@@ -100,7 +100,8 @@ def _run_id(text: str) -> str:
 
 def _replay(settings: Settings, given: Given, world: "World") -> int:
     """Judge everything raw has of the source again, as declared now; nothing is built where that gives what there is."""
-    from orchestration.plan import published_tables, read_declarations
+    from lake.declared import read_declarations
+    from orchestration.plan import published_tables
     from orchestration.run import Wish, run_lake
     from orchestration.verbs import told_end
 

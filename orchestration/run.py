@@ -14,9 +14,10 @@ from ingest.landing import Pull
 from ingest.landing import Wish as PullWish
 from ingest.replay import ensure_decoded
 from lake import paths
+from lake.declared import Declared, read_declarations
 from lake.errors import NothingToDo
 from lake.settings import Settings
-from orchestration.plan import Declared, Entry, planned_tables, published_tables, read_declarations
+from orchestration.plan import Entry, planned_tables, published_tables
 from orchestration.run_records import recorded
 from orchestration.spark_process import Place, run_job
 from store import raw

@@ -11,7 +11,7 @@ from orchestration.printing import age, length, print_json, print_rows, size
 
 if TYPE_CHECKING:
     from orchestration.cli import World
-    from orchestration.freshness import Fresh
+    from store.freshness import Fresh
 
 Given = argparse.Namespace
 LAST_RUNS = 5
@@ -48,26 +48,29 @@ def status(settings: Settings, given: Given, world: "World") -> int:
 
 def _lake(settings: Settings) -> tuple[dict[str, Any], list[str]]:
     """Tables and runs, and each broken promise in words."""
-    from orchestration.freshness import fresh_tables
+    from lake.declared import read_declarations
     from orchestration.overview import read_metadata, table_facts
-    from orchestration.plan import read_declarations
     from orchestration.run_records import last_records, told
     from store.catalog import publications
+    from store.freshness import Freshness
     from store.objects import Objects
 
     objects, declared, now = Objects(settings), read_declarations(settings), datetime.now(UTC)
     metadata = read_metadata(settings, objects)
     published = {table: publications(content) for table, content in metadata.items()}
-    fresh = fresh_tables(objects, declared, published, now)
+    fresh = Freshness(objects, declared).of(published, now)
     tables = [{**table_facts(table, content), **_facts(fresh.get(table))} for table, content in metadata.items()]
-    tables += [{"table": name, **each.facts()} for name, each in fresh.items() if name not in metadata]
+    tables += [{"table": name, **_facts(each)} for name, each in fresh.items() if name not in metadata]
     runs = [told(record) for record in last_records(objects, LAST_RUNS)]
     broken = [_broken(each, now) for each in fresh.values() if each.is_kept is False]
     return {"tables": tables, "runs": runs}, broken
 
 
 def _facts(fresh: "Fresh | None") -> dict[str, Any]:
-    return fresh.facts() if fresh else {"as_of": None, "because": None, "fresh_within": None, "is_kept": None}
+    if fresh is None:
+        return {"as_of": None, "because": None, "fresh_within": None, "is_kept": None}
+    at = fresh.at.isoformat() if fresh.at else None
+    return {"as_of": at, "because": fresh.as_of.why, "fresh_within": fresh.promise, "is_kept": fresh.is_kept}
 
 
 def _broken(fresh: "Fresh", now: datetime) -> str:

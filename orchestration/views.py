@@ -71,7 +71,7 @@ def _describe(settings: Settings, table: str, as_json: bool) -> int:
 
 
 def _description(settings: Settings, table: str) -> str:
-    from orchestration.plan import read_declarations
+    from lake.declared import read_declarations
 
     zone, _, name = table.partition(".")
     declared = read_declarations(settings)

@@ -1,6 +1,7 @@
 """What a table's metadata says of its snapshots, read once for every address: what stands at one never changes."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from lake.kept import Kept
@@ -22,6 +23,11 @@ class TableState:
         """Id of the current snapshot; None for a table that never had one."""
         snapshot = self.metadata.get("current-snapshot-id")
         return None if snapshot in (None, -1) else int(snapshot)
+
+    @cached_property
+    def publications(self) -> list[dict[str, Any]]:
+        """What was published in the table, newest first."""
+        return publications(self.metadata)
 
     def snapshot(self, snapshot: int | None) -> dict[str, Any] | None:
         """A snapshot's facts; None when it is no longer kept."""
@@ -47,7 +53,7 @@ class TableState:
     def publication(self, snapshot: int | None) -> dict[str, Any] | None:
         """The publish that a snapshot shows: upkeep makes snapshots of its own after it."""
         by_snapshot: dict[int, dict[str, Any]] = {}
-        for publication in publications(self.metadata):  # newest first: a rollback shows the publish that it made
+        for publication in self.publications:  # newest first: a rollback shows the publish that it made
             by_snapshot.setdefault(int(publication["snapshot"]), publication)
         while snapshot is not None:
             if snapshot in by_snapshot:

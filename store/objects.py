@@ -32,6 +32,7 @@ class ObjectInfo:
     key: str
     bytes: int
     modified_at: datetime
+    etag: str
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,8 @@ class Objects:
         with self._errors(prefix):
             for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.prefix + prefix):
                 for entry in page.get("Contents", ()):
-                    yield ObjectInfo(entry["Key"].removeprefix(self.prefix), entry["Size"], entry["LastModified"])
+                    key = entry["Key"].removeprefix(self.prefix)
+                    yield ObjectInfo(key, entry["Size"], entry["LastModified"], entry["ETag"])
 
     def folders(self, prefix: str, after: str = "") -> Iterator[str]:
         """The folders directly below a prefix, each ending with a slash; `after` leaves out those before a name."""

@@ -44,9 +44,9 @@ def read_manifest(objects: Objects, key: str) -> Manifest | None:
         raise CorruptionError(f"{objects.uri(key)}: no manifest of this lake: {error}") from None
 
 
-def head(objects: Objects, source: str) -> Manifest | None:
-    """The newest visible run of a source."""
-    state = source_state(objects, source)
+def head(objects: Objects, source: str, state: Document | None = None) -> Manifest | None:
+    """The newest visible run of a source, given its state or not."""
+    state = source_state(objects, source) if state is None else state
     for run in state.get("open", ()):  # a run that was killed between its manifest and the state
         manifest = read_manifest(objects, paths.manifest(paths.raw_run(source, run)))
         if manifest and manifest.seq > state.get("head", {"seq": 0})["seq"]:
@@ -180,17 +180,22 @@ def drop_run(objects: Objects, lease: Lease, source: str, run: str) -> None:
 
 def rebuild_source_state(objects: Objects, source: str) -> Document:
     """The state from the manifests alone, for when it was lost; returns it."""
-    manifests = sorted(all_manifests(objects, source), key=lambda manifest: manifest.seq)
+    made = state_of_manifests(objects, source)
 
     def change(state: Document | None) -> Document | None:
-        if state or not manifests:
-            return None
-        newest = manifests[-1]
-        looks = [manifest.created_at for manifest in manifests if not manifest.window]
-        looked = {"looked_at": looks[-1]} if looks else {}
-        return {"head": newest.link.model_dump(), "cursor": newest.cursor, "open": [], **looked}
+        return None if state or not made else made
 
     return change_document(objects, paths.source_state(source), change) or {}
+
+
+def state_of_manifests(objects: Objects, source: str) -> Document:
+    """The state as the manifests alone tell it; empty when there are none."""
+    ordered = sorted(all_manifests(objects, source), key=lambda manifest: manifest.seq)
+    if not ordered:
+        return {}
+    looks = [manifest.created_at for manifest in ordered if not manifest.window]
+    looked = {"looked_at": looks[-1]} if looks else {}
+    return {"head": ordered[-1].link.model_dump(), "cursor": ordered[-1].cursor, "open": [], **looked}
 
 
 def all_manifests(objects: Objects, source: str) -> Iterator[Manifest]:

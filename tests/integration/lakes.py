@@ -11,11 +11,11 @@ from ulid import ULID
 from ingest.bots import pull_all
 from ingest.landing import Wish, pull
 from lake import paths
+from lake.declared import read_declarations
 from lake.planning import Wanted
 from lake.settings import HOME, Settings
 from lake.sources import load_sources
 from orchestration.cli import World
-from orchestration.plan import read_declarations
 from orchestration.words import parser
 from store import raw
 from store.catalog import PUBLICATIONS, TABLE_NAME, open_catalog, publications, table_metadata, write_hint

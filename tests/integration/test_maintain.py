@@ -13,13 +13,14 @@ from ulid import ULID
 from ingest.retention import retire
 from ingest.verify import raw_list, verify
 from lake import paths
+from lake.declared import read_declarations
 from lake.errors import LockedError, UsageError
 from lake.settings import Settings
 from lake.sources import load_sources
 from local.feeds import Feeds
 from orchestration.maintain import Upkeep
 from orchestration.old_records import NEWEST, remove_old_logs, remove_old_records
-from orchestration.plan import planned_tables, published_tables, read_declarations
+from orchestration.plan import planned_tables, published_tables
 from store import effects, leases, raw
 from store.objects import Objects
 from store.runs import run_ids, write_record

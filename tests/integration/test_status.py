@@ -2,11 +2,14 @@
 
 import json
 import subprocess
+from datetime import datetime
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from ulid import ULID
 
+from api.app import make_app
 from ingest.landing import Wish
 from ingest.originals import Window
 from lake import paths
@@ -18,6 +21,7 @@ from store import leases
 from store.documents import read_document
 from store.objects import Objects
 from store.runs import write_record
+from tests.asgi import ask
 from tests.integration.conftest import INHERITED, Server, lake_of
 from tests.integration.lakes import declare, published, pulled, shop, shop_declarations, verb
 
@@ -80,6 +84,25 @@ def test_a_refined_table_is_as_old_as_the_publish_it_was_not_built_from(
     assert found["trusted.products"]["is_kept"]
     assert found["refined.product_sales"]["because"] == "publish 2 of trusted.products is not in it"
     assert found["refined.product_sales"]["is_kept"] is False
+
+
+def test_the_api_tells_of_every_table_what_status_tells(
+    settings: Settings, feeds: Feeds, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app, objects = make_app(settings), Objects(settings)
+    assert _told_by(app, settings, capsys) == {True}
+    feeds.data["users"] = [{"id": 1}]
+    run = pulled(settings, "users")
+    assert _told_by(app, settings, capsys) == {True}
+    assert ask(app, "/v1/tables/trusted.users").json["because"] == f"run {run} of users is not in it"
+    objects.delete([paths.source_state("users")])
+    assert ask(app, "/v1/tables/trusted.users").json["because"] == f"run {run} of users is not in it"
+    assert objects.bytes_of(paths.source_state("users")) is None, "who only reads writes nothing"
+    published(settings, "products")
+    declare(settings, "things", fresh_within="1 hour")
+    again = make_app(settings)
+    assert _told_by(again, settings, capsys) == {True, False}
+    assert ask(again, "/v1/tables/refined.customer_value").json["because"] == "publish 2 of trusted.products is not in it"
 
 
 def test_a_window_says_nothing_of_today(settings: Settings, feeds: Feeds) -> None:
@@ -153,6 +176,22 @@ def test_the_words_of_a_job_are_printed_or_it_is_said_why_there_are_none(
     for wrong in ("../../env", str(ULID())):
         with pytest.raises(UsageError, match="expected one of `lake runs list`"):
             verb(settings, "runs", "logs", wrong)
+
+
+def _told_by(app: FastAPI, settings: Settings, capsys: pytest.CaptureFixture[str]) -> set[bool | None]:
+    """Check that list and description tell of every table what status tells; how its promises are kept."""
+    names = ("as_of", "because", "fresh_within", "is_kept")
+    by_status = {name: _instants([told[key] for key in names]) for name, told in tables(settings, capsys).items()}
+    by_list = {told["table"]: told for told in ask(app, "/v1/tables").json["tables"]}
+    assert set(by_list) == set(by_status) - {"trusted.things"}
+    for name, listed in by_list.items():
+        described = ask(app, f"/v1/tables/{name}").json
+        assert _instants([listed[key] for key in names]) == _instants([described[key] for key in names]) == by_status[name]
+    return {told["is_kept"] for told in by_list.values()} - {None}
+
+
+def _instants(told: list[Any]) -> list[Any]:
+    return [datetime.fromisoformat(told[0]) if told[0] else None, *told[1:]]
 
 
 def _make_older(settings: Settings, source: str, run: str) -> None:

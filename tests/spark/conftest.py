@@ -24,6 +24,7 @@ from jobs.schedule import build_all
 from jobs.session import open_session
 from jobs.tables import Tables
 from lake import paths
+from lake.declared import Declared
 from lake.settings import Settings, read_settings
 from lake.sources import load_sources
 from lake.tables import Refined, Table, trusted_code
@@ -31,7 +32,6 @@ from local import servers
 from local.feeds import Feeds, start_feeds
 from local.spark import driver_options, spark_environment
 from orchestration.maintain import needed_units
-from orchestration.plan import Declared
 from orchestration.run import Wish, plan_document, planned
 from store.objects import Objects
 

@@ -1,5 +1,6 @@
 """The API over a real lake, through a real server: what is published shows at once, and a reader's pages stay together."""
 
+import shutil
 import socket
 import threading
 from collections.abc import Iterator
@@ -82,6 +83,7 @@ def api(
     folder = tmp_path_factory.mktemp("api")
     feeds = start_feeds()
     lab = Lab(spark, replace(spark_settings, sources=folder / "sources"), objects, feeds)
+    shutil.copytree(HOME / "ingest" / "sources", lab.settings.sources)
     lab.declare("goods", GOODS, max_shrink=1)
     product = {"id": "bigint", "title": "string", "category": "string", "price": "decimal(10,2)"}
     lab.declare("products", product, fresh_within="15 minutes")
@@ -141,6 +143,11 @@ def test_tables_are_listed_and_described_as_they_were_published(api: Api) -> Non
     trusted = api.get("/v1/tables/trusted.products").json()
     assert [(each["name"], each["seq"]) for each in trusted["inputs"]] == [("products", 1)]
     assert (trusted["fresh_within"], table["fresh_within"]) == ("15 minutes", "20 minutes")
+    assert (trusted["because"], table["because"] in ("products was asked", "carts was asked")) == ("products was asked", True)
+    assert table["as_of"] <= trusted["as_of"] <= table["published_at"]
+    assert (trusted["is_kept"], table["is_kept"]) == (True, True)
+    quality = listed["meta.quality_results"]
+    assert [quality[name] for name in ("as_of", "because", "fresh_within", "is_kept")] == [None] * 4
     assert trusted["age_seconds"] >= 0
     assert [column["name"] for column in trusted["columns"] if column["is_lineage"]] == [
         *("_run_id", "_ingested_at", "_raw_key", "_raw_row")

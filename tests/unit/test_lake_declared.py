@@ -1,8 +1,8 @@
 """Which sources and tables a name means: all that it needs, or all that is made from it."""
 
+from lake.declared import Declared
 from lake.sources import source_from
 from lake.tables import Refined, Table
-from orchestration.plan import Declared
 from tests.unit.test_lake_declarations import GOOD
 
 CONTRACT = Table.model_validate({"description": "One row.", "key": ["id"], "columns": {"id": "bigint"}})
