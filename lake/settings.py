@@ -32,6 +32,7 @@ SETTINGS: dict[str, tuple[str, str]] = {
     ),
     "LAKE_KEEP_SNAPSHOTS_HOURS": ("6", "how long `lake maintain` leaves what a reader may still read after it was replaced"),
     "LAKE_KEEP_RECORDS_DAYS": ("30", "age at which `lake maintain` removes run records and job logs; the newest 100 stay"),
+    "LAKE_MAINTAIN": ("33 3 * * *", "when `lake cron` runs `lake maintain`, a cron expression in UTC; `off`: never"),
     "LAKE_ANNOUNCE": ("", "command or http(s) address that gets a JSON notice when scheduled runs begin to fail, and recover"),
     "LAKE_ENVIRONMENT_FILE": (
         "",
@@ -102,6 +103,7 @@ class Settings:
     keep_publishes: int
     keep_snapshots_hours: float
     keep_records_days: float
+    maintain: str
     api: ApiSettings
     crash_at: str
     crash_log: str
@@ -213,6 +215,7 @@ def read_settings(environ: Mapping[str, str] | None = None, overrides: Mapping[s
         keep_publishes=int(_number("LAKE_KEEP_PUBLISHES", get("LAKE_KEEP_PUBLISHES"), "publishes, from 1 on")),
         keep_snapshots_hours=_number("LAKE_KEEP_SNAPSHOTS_HOURS", get("LAKE_KEEP_SNAPSHOTS_HOURS"), "hours above 0"),
         keep_records_days=_number("LAKE_KEEP_RECORDS_DAYS", get("LAKE_KEEP_RECORDS_DAYS"), "days above 0"),
+        maintain=get("LAKE_MAINTAIN"),
         api=_api(get),
         crash_at=get("LAKE_CRASH_AT"),
         crash_log=get("LAKE_CRASH_LOG"),

@@ -8,6 +8,7 @@ from typing import Any
 from lake.errors import UsageError
 from lake.references import REFERENCE
 from lake.settings import Settings, lasting_environment
+from orchestration.cron_jobs import declared_jobs
 from orchestration.crontab import command_line, marks
 
 STANDARD = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
@@ -15,19 +16,10 @@ STANDARD = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin
 PLAIN = (
     *("LAKE_ROOT", "LAKE_S3_ENDPOINT", "LAKE_S3_REGION", "LAKE_CATALOG", "LAKE_CATALOG_WAIT_SECONDS", "LAKE_SOURCES"),
     *("LAKE_SPARK_MASTER", "LAKE_SPARK_MEMORY", "LAKE_SPARK_JARS", "LAKE_LEASE_SECONDS", "LAKE_LOG"),
-    *("LAKE_KEEP_PUBLISHES", "LAKE_KEEP_SNAPSHOTS_HOURS", "LAKE_KEEP_RECORDS_DAYS"),
+    *("LAKE_KEEP_PUBLISHES", "LAKE_KEEP_SNAPSHOTS_HOURS", "LAKE_KEEP_RECORDS_DAYS", "LAKE_MAINTAIN"),
     *("AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "JAVA_HOME", "XDG_CACHE_HOME"),
 )
 SECRET = ("LAKE_S3_ACCESS_KEY_ID", "LAKE_S3_SECRET_ACCESS_KEY", "LAKE_ANNOUNCE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
-
-
-def scheduled(sources: dict[str, Any]) -> dict[str, list[str]]:
-    """The sources of each schedule: those with the same one are run together."""
-    found: dict[str, list[str]] = {}
-    for name, source in sources.items():
-        if source.schedule:
-            found.setdefault(source.schedule, []).append(name)
-    return found
 
 
 def cron_log(settings: Settings) -> Path:
@@ -45,7 +37,7 @@ def block(settings: Settings, sources: dict[str, Any]) -> list[str]:
     environment = _environment(settings, sources)
     lines = [first, "# Written by `lake cron install`. Schedules are UTC, whatever the zone of this machine; the lake decides"]
     lines.append("# each minute what is due, and catches up once what it missed:")
-    lines += [f"#   {schedule}  {', '.join(names)}" for schedule, names in scheduled(sources).items()]
+    lines += [f"#   {job.schedule}  {job.what}" for job in declared_jobs(settings, sources).values()]
     lines.append(command_line("* * * * *", environment, [lake, "cron", "tick"], log))
     if (settings.local / "servers.json").exists():
         lines.append(command_line("@reboot", environment, [lake, "up"], log))

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,18 +15,19 @@ from lake.settings import Settings
 from lake.sources import load_sources
 from orchestration import cron_clock
 from orchestration.announce import announce
-from orchestration.cron_block import cron_log, scheduled
+from orchestration.cron_block import cron_log
 from orchestration.cron_clock import Memory
+from orchestration.cron_jobs import Job, declared_jobs
 from orchestration.cron_state import Memories, alone, change_memories, lock_name, read_memories
 
 LOG_BYTES = 1_000_000
 LOGS_KEPT = 5
-#: What is remembered of declarations that cannot be read stands under this name, among the schedules.
-DECLARATIONS = "declarations"
+#: What is remembered of declarations that cannot be read stands under this name, among the jobs.
+DECLARATIONS = Job("declarations", "declarations", (), "every source")
 
 
 class Tick:
-    """The runs of one minute, side by side: one per schedule that is due."""
+    """The runs of one minute, side by side: one per job that is due."""
 
     def __init__(self, settings: Settings, now: datetime | None = None) -> None:
         self.settings, self._now = settings, now
@@ -36,20 +38,20 @@ class Tick:
         return self._now or datetime.now(UTC)
 
     def run(self) -> list[str]:
-        """Run what is due to its end; the schedules that were due: none while a declaration is wrong."""
+        """Run what is due to its end; names of the jobs that were due: none while a declaration is wrong."""
         try:
-            schedules = scheduled(load_sources(self.settings.sources))
+            jobs = declared_jobs(self.settings, load_sources(self.settings.sources))
         except UsageError as error:
-            self._ended(DECLARATIONS, [], error.exit_code, {"ended_at": _instant(self.now()), "errors": [str(error)]})
+            self._ended(DECLARATIONS, error.exit_code, {"ended_at": _instant(self.now()), "errors": [str(error)]})
             return []
         memories = read_memories(self.settings)
-        if DECLARATIONS in memories:
-            self._ended(DECLARATIONS, [], 0, {"ended_at": _instant(self.now())})
-        if set(memories) != set(schedules):
-            memories = change_memories(self.settings, lambda found: self._known(found, list(schedules)))
+        if DECLARATIONS.name in memories:
+            self._ended(DECLARATIONS, 0, {"ended_at": _instant(self.now())})
+        if set(memories) != set(jobs):
+            memories = change_memories(self.settings, lambda found: self._known(found, jobs))
         now = self.now()
-        due = [each for each in schedules if self._is_wanted(each, cron_clock.checked(each, memories[each], now))]
-        threads = [threading.Thread(target=self._scheduled, args=(each, schedules[each]), name=each) for each in due]
+        due = [job for job in jobs.values() if self._is_wanted(job, cron_clock.checked(job.schedule, memories[job.name], now))]
+        threads = [threading.Thread(target=self._scheduled, args=(job,), name=job.name) for job in due]
         for thread in threads:
             thread.start()
         try:
@@ -59,59 +61,60 @@ class Tick:
             for child in self.children:
                 child.terminate()
             raise
-        return due
+        return [job.name for job in due]
 
-    def _known(self, found: Memories, schedules: list[str]) -> Memories:
-        """What is remembered of the schedules there are now; trouble with declarations until its end was told."""
-        owed = {name: memory for name, memory in found.items() if name == DECLARATIONS and memory.owed}
-        return owed | {each: found.get(each) or cron_clock.first_seen(each, self.now()) for each in schedules}
+    def _known(self, found: Memories, jobs: dict[str, Job]) -> Memories:
+        """What is remembered of the jobs there are now; trouble with declarations until its end was told."""
+        owed = {name: memory for name, memory in found.items() if name == DECLARATIONS.name and memory.owed}
+        return owed | {
+            job.name: found.get(job.name) or cron_clock.first_seen(job.schedule, self.now()) for job in jobs.values()
+        }
 
-    def _is_wanted(self, schedule: str, memory: Memory) -> bool:
-        return memory.begun_at is not None or cron_clock.is_due(schedule, memory, self.now())
+    def _is_wanted(self, job: Job, memory: Memory) -> bool:
+        return memory.begun_at is not None or cron_clock.is_due(job.schedule, memory, self.now())
 
-    def _scheduled(self, schedule: str, names: list[str]) -> None:
-        """One run, unless the last one of this schedule still goes on."""
-        with alone(self.settings, lock_name(schedule), is_waiting=False) as lock:
+    def _scheduled(self, job: Job) -> None:
+        """One run, unless the last one of this job still goes on."""
+        with alone(self.settings, lock_name(job.name), is_waiting=False) as lock:
             if lock is None:
                 return
-            memory = self._remembered(schedule, self._begun)
+            memory = self._remembered(job, lambda before: self._begun(job, before))
             if memory.begun_at is None:
                 return
-            code, facts = self._ran(schedule, names, lock.fileno())
-            say(f"{schedule}: {_line(code, facts)}")
-            self._ended(schedule, names, code, facts)
+            code, facts = self._ran(job, lock.fileno())
+            say(f"{job.name}: {_line(code, facts)}")
+            self._ended(job, code, facts)
 
-    def _ended(self, schedule: str, names: list[str], code: int, facts: dict[str, Any]) -> None:
+    def _ended(self, job: Job, code: int, facts: dict[str, Any]) -> None:
         """Remember how a run ended, and tell a person what is owed; what cannot be delivered stays owed until the next run."""
-        memory = self._remembered(schedule, lambda _, before: cron_clock.ended(before, code, self.now(), facts))
+        memory = self._remembered(job, lambda before: cron_clock.ended(before, code, self.now(), facts))
         if memory.owed is None:
             return
-        told = notice(self.settings, schedule, names, memory)
-        say(f"{schedule}: {told['text']}")
+        told = notice(self.settings, job, memory)
+        say(f"{job.name}: {told['text']}")
         trouble = announce(self.settings, told)
         if trouble:
-            say(f"{schedule}: this could not be announced: {trouble}")
+            say(f"{job.name}: this could not be announced: {trouble}")
         else:
-            self._remembered(schedule, lambda _, before: cron_clock.announced(before))
+            self._remembered(job, cron_clock.announced)
 
-    def _begun(self, schedule: str, memory: Memory) -> Memory:
+    def _begun(self, job: Job, memory: Memory) -> Memory:
         """The memory of a run that begins now; a run that never said how it ended was killed, and is tried again later."""
-        now, memory = self.now(), cron_clock.checked(schedule, memory, self.now())
+        now, memory = self.now(), cron_clock.checked(job.schedule, memory, self.now())
         if memory.begun_at:
-            say(f"{schedule}: the run that began at {_instant(memory.begun_at)} is gone without an end")
+            say(f"{job.name}: the run that began at {_instant(memory.begun_at)} is gone without an end")
             memory = cron_clock.ended(memory, cron_clock.KILLED, now, {"ended_at": _instant(now)})
-        return cron_clock.begun(schedule, memory, now) if cron_clock.is_due(schedule, memory, now) else memory
+        return cron_clock.begun(job.schedule, memory, now) if cron_clock.is_due(job.schedule, memory, now) else memory
 
-    def _remembered(self, schedule: str, change: Any) -> Memory:
+    def _remembered(self, job: Job, change: Callable[[Memory], Memory]) -> Memory:
         def changed(found: Memories) -> Memories:
-            before = found.get(schedule) or Memory(fired=self.now())
-            return {**found, schedule: change(schedule, before)}
+            return {**found, job.name: change(found.get(job.name) or Memory(fired=self.now()))}
 
-        return change_memories(self.settings, changed)[schedule]
+        return change_memories(self.settings, changed)[job.name]
 
-    def _ran(self, schedule: str, names: list[str], lock: int) -> tuple[int, dict[str, Any]]:
-        """Exit code and facts of `lake run`; it holds the schedule's lock too, so that it outlives this process alone."""
-        words = [str(Path(sys.executable).parent / "lake"), "run", "--json", "--downstream", *names]
+    def _ran(self, job: Job, lock: int) -> tuple[int, dict[str, Any]]:
+        """Exit code and facts of the command; it holds the job's lock too, so that it outlives this process alone."""
+        words = [str(Path(sys.executable).parent / "lake"), *job.words]
         child = subprocess.Popen(
             words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, pass_fds=(lock,)
         )
@@ -121,18 +124,17 @@ class Tick:
         return code, {"ended_at": _instant(datetime.now(UTC)), **_facts(out, err)}
 
 
-def notice(settings: Settings, schedule: str, names: list[str], memory: Memory) -> dict[str, Any]:
+def notice(settings: Settings, job: Job, memory: Memory) -> dict[str, Any]:
     """What a person is told; `text` says all in one sentence."""
     last, episode = memory.last or {}, memory.episode
     since = f"{episode.since:%Y-%m-%d %H:%M} UTC" if episode else ""
     if memory.owed == "recovery":
-        text = f"{settings.root}: scheduled runs of {', '.join(names)} are well again (they failed since {since})"
+        text = f"{settings.root}: scheduled runs of {job.what} are well again (they failed since {since})"
     else:
-        text = (
-            f"{settings.root}: scheduled runs of {', '.join(names)} fail since {since}: {_line(last.get('exit_code', 1), last)}"
-        )
+        text = f"{settings.root}: scheduled runs of {job.what} fail since {since}: {_line(last.get('exit_code', 1), last)}"
     facts = {key: last.get(key) for key in ("run", "exit_code", "errors", "ended_at")}
-    return {"event": memory.owed, "text": text, "lake": settings.root, "schedule": schedule, "sources": names, **facts}
+    told = {"event": memory.owed, "text": text, "lake": settings.root, "schedule": job.schedule, "what": job.what}
+    return {**told, "sources": job.sources, **facts}
 
 
 def _facts(out: str, err: str) -> dict[str, Any]:
@@ -141,16 +143,19 @@ def _facts(out: str, err: str) -> dict[str, Any]:
         record = json.loads(out)
     except ValueError:
         return {"run": None, "errors": err.strip().splitlines()[-3:]}
-    failed = [f"{each['source']}: {each['reason']}" for each in record["sources"] if each["outcome"] == "failed"]
+    failed = [f"{each['source']}: {each['reason']}" for each in record.get("sources", ()) if each["outcome"] == "failed"]
     tables = record.get("tables", {})
     failed += [f"{name}: {table['reason']}" for name, table in tables.items() if table["outcome"] == "failed"]
-    published = sum(1 for table in tables.values() if table["outcome"] == "published")
-    return {"run": record["run"], "published": published, "seconds": record["seconds"], "errors": failed}
+    done = "maintained" if record["verb"] == "maintain" else "published"
+    count = sum(1 for table in tables.values() if table["outcome"] == done)
+    return {"run": record["run"], done: count, "seconds": record["seconds"], "errors": failed}
 
 
 def _line(code: int, facts: dict[str, Any]) -> str:
     words = [f"exit code {code}", *([f"run {facts['run']}"] if facts.get("run") else [])]
-    words += [f"{facts['published']} tables published in {facts['seconds']:.1f} s"] if "published" in facts else []
+    words += [
+        f"{facts[done]} tables {done} in {facts['seconds']:.1f} s" for done in ("published", "maintained") if done in facts
+    ]
     return "; ".join([", ".join(words), *facts.get("errors", [])])
 
 

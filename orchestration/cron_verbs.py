@@ -1,4 +1,4 @@
-"""`lake cron show / install / remove / tick`: the schedules of all sources, run from the user's crontab."""
+"""`lake cron show / install / remove / tick`: the schedules of all sources and of upkeep, run from the user's crontab."""
 
 import argparse
 from datetime import UTC, datetime
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from lake.schedules import next_due
 from lake.settings import Settings
 from lake.sources import load_sources
-from orchestration.cron_block import block, cron_log, scheduled
+from orchestration.cron_block import block, cron_log
 from orchestration.cron_clock import Memory
+from orchestration.cron_jobs import Job, declared_jobs
 from orchestration.cron_state import read_memories
 from orchestration.crontab import has_crontab, parted, read_crontab, write_crontab
 from orchestration.printing import age, print_json, print_rows
@@ -27,10 +28,10 @@ def called(settings: Settings, given: Given, world: "World") -> int:
 def _show(settings: Settings, given: Given) -> int:
     """What runs when, how it went the last time, and the lines that are or would be in the crontab."""
     sources, memories, now = load_sources(settings.sources), read_memories(settings), datetime.now(UTC)
-    rows = [_facts(schedule, names, memories.get(schedule), now) for schedule, names in scheduled(sources).items()]
+    rows = [_facts(job, memories.get(job.name), now) for job in declared_jobs(settings, sources).values()]
     if not given.json:
-        shown = [(r["schedule"], r["next"][:16].replace("T", " "), _last(r), ", ".join(r["sources"])) for r in rows]
-        print_rows(("schedule (UTC)", "next", "last run", "sources"), shown)
+        shown = [(r["schedule"], r["next"][:16].replace("T", " "), _last(r), r["what"]) for r in rows]
+        print_rows(("schedule (UTC)", "next", "last run", "what"), shown)
         print(flush=True)
     there = parted(read_crontab(settings), str(settings.home)).block if has_crontab(settings) else None
     wanted = block(settings, sources)
@@ -44,12 +45,13 @@ def _show(settings: Settings, given: Given) -> int:
     return 0
 
 
-def _facts(schedule: str, names: list[str], memory: Memory | None, now: datetime) -> dict[str, Any]:
+def _facts(job: Job, memory: Memory | None, now: datetime) -> dict[str, Any]:
     episode = memory.episode if memory else None
     return {
-        "schedule": schedule,
-        "sources": names,
-        "next": next_due(schedule, now).isoformat(),
+        "schedule": job.schedule,
+        "what": job.what,
+        "sources": job.sources,
+        "next": next_due(job.schedule, now).isoformat(),
         "again": memory.again_at.isoformat() if memory and memory.again_at else None,
         "running": bool(memory and memory.begun_at),
         "last": memory.last if memory else None,

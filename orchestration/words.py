@@ -125,7 +125,7 @@ def _runs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--failed", action="store_true", help="list only runs that failed, were stopped or were killed")
 
 
-@verb("cron", "cron_verbs:called", "run every source on its schedule, from the user's crontab")
+@verb("cron", "cron_verbs:called", "run every source on its schedule, and upkeep at night, from the user's crontab")
 def _cron(parser: argparse.ArgumentParser) -> None:
     actions = ["show", "install", "remove", "tick"]
     does = "schedules and crontab lines; write the lines; take them out; what cron calls each minute: begin what is due"

@@ -22,11 +22,14 @@ from local.processes import wait_until
 from local.steps import StepFailed
 from orchestration.cron_state import alone, lock_name, read_memories
 from orchestration.cron_tick import LOG_BYTES, Tick
+from orchestration.run_records import last_records
+from store.objects import Objects
 from tests.e2e.user import descendants, kill
 from tests.integration.conftest import INHERITED, Server, lake_of
 from tests.integration.lakes import declare, shop, shop_declarations, verb
 
 HOURLY = "0 * * * *"
+UPKEEP = "maintain 33 3 * * *"
 NOON = datetime(2026, 1, 5, 12, 0, 20, tzinfo=UTC)
 
 
@@ -203,7 +206,44 @@ def test_a_wrong_declaration_is_told_once_and_does_not_forget_the_schedules(sett
         ("failure", "declarations"),
         ("recovery", "declarations"),
     ]
-    assert list(read_memories(lake)) == [HOURLY]
+    assert list(read_memories(lake)) == [HOURLY, UPKEEP]
+
+
+def test_upkeep_comes_at_night_is_tried_again_and_caught_up_once(
+    idle: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for source in idle.sources.glob("*.yaml"):
+        source.unlink()
+    for name in ("customers", "users"):
+        declare(idle, name)
+    lake, night = told(idle, tmp_path), 15 * 60 + 33
+    for name, value in idle.environment.items():
+        monkeypatch.setenv(name, value)
+    assert tick(lake, night - 1) == []
+    with monkeypatch.context() as away:
+        away.setenv("LAKE_S3_ENDPOINT", "http://127.0.0.1:1")
+        assert tick(lake, night) == [UPKEEP]
+    memory = read_memories(lake)[UPKEEP]
+    assert memory.last
+    assert (memory.last["exit_code"], memory.again_at) == (75, NOON + timedelta(minutes=night + 1))
+    assert tick(lake, night + 1) == [UPKEEP]
+    assert tick(lake, night + 2) == []
+    assert tick(lake, night + 3 * 24 * 60 + 5) == [UPKEEP]
+    assert tick(lake, night + 3 * 24 * 60 + 6) == []
+    done = [(record["verb"], record["exit_code"]) for record in last_records(Objects(lake), 5)]
+    assert done == [("maintain", 0), ("maintain", 0)]
+    assert "exit code 0, run" in capsys.readouterr().out
+    verb(cron_settings(idle, environment_file(idle, tmp_path), os.environ["PATH"]), "cron", "show", "--json")
+    (shown,) = json.loads(capsys.readouterr().out)["schedules"]
+    assert (shown["what"], shown["last"]["maintained"], shown["last"]["exit_code"]) == ("`lake maintain`", 0, 0)
+    assert notices(tmp_path) == []
+    wrong = read_settings({**lake.environment, "LAKE_MAINTAIN": "nightly"})
+    assert tick(wrong, night + 3 * 24 * 60 + 7) == []
+    (failure,) = notices(tmp_path)
+    assert "LAKE_MAINTAIN: got 'nightly', expected five fields" in failure["text"]
+    never = read_settings({**lake.environment, "LAKE_MAINTAIN": "off"})
+    assert tick(never, night + 9 * 24 * 60) == []
+    assert read_memories(never) == {}
 
 
 def test_a_long_log_is_turned_and_the_oldest_goes(idle: Settings) -> None:

@@ -73,6 +73,31 @@ def test_sources_with_the_same_schedule_stand_together_and_one_line_runs_all(tmp
     assert [line[:9] for line in text.splitlines() if not line.startswith("#")] == ["* * * * *"]
 
 
+def test_upkeep_stands_among_the_schedules_unless_it_is_off(tmp_path: Path) -> None:
+    assert "#   33 3 * * *  `lake maintain`" in lines(settings(tmp_path)).splitlines()
+    other = lines(settings(tmp_path, LAKE_MAINTAIN=" 7  * * * * "))
+    assert other.splitlines()[3:5] == ["#   7 * * * *  goods, others", "#   7 * * * *  `lake maintain`"]
+    assert " LAKE_MAINTAIN=' 7  * * * * ' " in other
+    off = lines(settings(tmp_path, LAKE_MAINTAIN="off"))
+    assert "`lake maintain`" not in off
+    assert " LAKE_MAINTAIN=off " in off
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("daily", "expected five fields: "),
+        ("61 3 * * *", "bad minute, expected five fields: "),
+        ("", "expected five fields: "),
+    ],
+)
+def test_a_wrong_time_of_upkeep_is_named_with_what_is_expected(tmp_path: Path, value: str, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        lines(settings(tmp_path, LAKE_MAINTAIN=value))
+    assert f"LAKE_MAINTAIN: got {value!r}, {said}" in str(caught.value)
+    assert str(caught.value).endswith(", or `off`")
+
+
 def test_plain_settings_of_the_shell_go_along_and_those_of_files_do_not(tmp_path: Path) -> None:
     (tmp_path / ".lake").mkdir()
     (tmp_path / ".lake" / "env").write_text("export LAKE_ROOT='s3://lake'\nexport LAKE_S3_SECRET_ACCESS_KEY='hidden'\n")
