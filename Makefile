@@ -52,7 +52,7 @@ bench-anomaly: setup ## labelled series, scored: NAB=FOLDER, SEEDS=1,2,3, FIT=gr
 bench-extract: setup ## how fast a large table is read, beside other engines (installs them apart)
 	@$(PYTHON) -m pytest tests/e2e/test_bench_extract.py -m bench -s $(ARGS)
 
-bench-maintain: setup ## 720 publishes with maintenance every 24: files, metadata, planning time; BENCH_PUBLISHES=96 chooses
+bench-maintain: setup ## 720 publishes with maintenance every 24 beside 720 without: files, metadata, planning; BENCH_PUBLISHES=96 chooses
 	@$(PYTHON) -m pytest tests/spark/test_bench_maintain.py -m bench -s $(ARGS)
 
 soak: setup ## 200 random kills of run, Spark and MinIO; SOAK_KILLS=12 SOAK_SEED=7 choose
