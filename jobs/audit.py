@@ -6,8 +6,16 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.gate import Gate, Metric, measured, metric
-from lake.expectations import Expectation
+from jobs.gate import Gate, Metric, added_metric, measured, metric
+from lake.expectations import Expectation, NotNull, Unique
+
+
+@dataclass(frozen=True)
+class Appended:
+    """The rows that were put beside those of `before`, which passed an audit by the same rules and are still the same."""
+
+    rows: DataFrame
+    before: DataFrame
 
 
 @dataclass(frozen=True)
@@ -25,8 +33,10 @@ class Auditor:
         expectations: Sequence[Expectation],
         extra: Sequence[Metric],
         pinned: dict[str, DataFrame],
+        appended: Appended | None = None,
     ) -> int:
-        """The number of rows of a table that keeps all it must; `pinned` inputs are read as they were pinned.
+        """The number of rows of a table that keeps all it must; `pinned` inputs are read as they were pinned. What each row
+        must keep for itself, and beside those that were there, is asked of the `appended` rows alone.
 
         Raises GateError for one that does not.
         """
@@ -34,7 +44,12 @@ class Auditor:
         def read(name: str) -> DataFrame:
             return pinned[name] if name in pinned else self.read(name if "." in name else f"trusted.{name}")
 
-        metrics = [metric(expectation, read) for expectation in expectations]
+        metrics = [
+            added_metric(expectation, appended.rows, appended.before)
+            if appended and isinstance(expectation, (Unique, NotNull))
+            else metric(expectation, read)
+            for expectation in expectations
+        ]
         if not any(m.name == "rows" for m in metrics):
             metrics.insert(0, Metric("rows", "row_count", 0, None, F.count("*")))
         metrics += [m for m in extra if m.name not in {other.name for other in metrics}]

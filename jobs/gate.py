@@ -3,14 +3,17 @@
 import math
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import reduce
+from operator import and_
 from pathlib import Path
 from typing import Any
 
 from pyspark.sql import Column as Expr
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from jobs.results import Result
 from lake.errors import GateError
@@ -61,6 +64,41 @@ def metric(expectation: Expectation, read: Reader) -> Metric:
         0,
         measure=_unreferenced(expectation, read),
     )
+
+
+def added_metric(expectation: Unique | NotNull, rows: DataFrame, before: DataFrame) -> Metric:
+    """The same number, of a table of which all but these rows kept the expectation before."""
+    whole = metric(expectation, lambda _: before)
+    assert whole.expression is not None
+    own = whole.expression.cast("double").alias("own")
+
+    def measure(_: DataFrame) -> float:
+        if isinstance(expectation, NotNull):
+            row = rows.agg(own).first()
+            return float(row[0]) if row else 0.0
+        row = rows.agg(own, *_times(rows, expectation.columns)).first()
+        return float(row[0]) + _taken(rows, before, expectation.columns, row.asDict()) if row else 0.0
+
+    return replace(whole, expression=None, measure=measure)
+
+
+def _times(rows: DataFrame, columns: list[str]) -> list[Expr]:
+    """The least and the greatest of each column that is an instant, in microseconds."""
+    found = [name for name in columns if isinstance(rows.schema[name].dataType, T.TimestampType)]
+    return [of(F.unix_micros(name)).alias(f"{of.__name__} {name}") for name in found for of in (F.min, F.max)]
+
+
+def _taken(rows: DataFrame, before: DataFrame, columns: list[str], times: dict[str, Any]) -> int:
+    """How many of the rows share their key with one that was there; files whose times cannot be among theirs are not read."""
+    there = before
+    for name in columns:
+        low, high = times.get(f"min {name}"), times.get(f"max {name}")
+        if low is not None and high is not None:
+            first, last = (F.timestamp_micros(F.lit(micros)) for micros in (low, high))
+            there = there.where(F.col(name).between(first, last) | F.col(name).isNull())
+    keys = there.select(*(F.col(name).alias(f"_{name}") for name in columns))
+    same = reduce(and_, (F.col(name).eqNullSafe(F.col(f"_{name}")) for name in columns))
+    return rows.select(*columns).join(keys, same, "left_semi").count()
 
 
 def _unreferenced(expectation: References, read: Reader) -> Callable[[DataFrame], float]:

@@ -197,6 +197,17 @@ def _line(java_table: Any, head: int) -> dict[int, Any]:
     return line
 
 
+def line_between(java_table: Any, before: int, after: int | str) -> list[Any] | None:
+    """The snapshots that led from one to the other, newest first; None when none did, or one is gone."""
+    line = []
+    snapshot = java_table.snapshot(after)
+    while snapshot is not None and int(snapshot.snapshotId()) != before:
+        line.append(snapshot)
+        parent = snapshot.parentId()
+        snapshot = None if parent is None else java_table.snapshot(parent)
+    return None if snapshot is None else line
+
+
 @dataclass(frozen=True)
 class Base:
     """What a branch was made from: the table's snapshot, and the last time it was swept."""

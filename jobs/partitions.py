@@ -76,7 +76,7 @@ def touched_values(spark: SparkSession, table: str, before: int, after: int, col
     assert jvm is not None
     added, rewritten, anything = set[Any](), set[Any](), jvm.java.lang.Class.forName("java.lang.Object")
     with java_errors(table):
-        line = _since(java_table, before, after)
+        line = iceberg.line_between(java_table, before, after)
         if line is None or sum(map(_changed_files, line)) > ASKED_FILES:
             return None
         for file, is_added in (each for snapshot in line for each in _files(java_table, snapshot)):
@@ -87,17 +87,6 @@ def touched_values(spark: SparkSession, table: str, before: int, after: int, col
             value = file.partition().get(position, anything)
             (added if is_added else rewritten).add(None if value is None else VALUES[kind](value))
     return Touched(added - rewritten, rewritten)
-
-
-def _since(java_table: Any, before: int, after: int) -> list[Any] | None:
-    """The snapshots that led from one to the other; None when none did, or one is gone."""
-    line = []
-    snapshot = java_table.snapshot(after)
-    while snapshot is not None and int(snapshot.snapshotId()) != before:
-        line.append(snapshot)
-        parent = snapshot.parentId()
-        snapshot = None if parent is None else java_table.snapshot(parent)
-    return None if snapshot is None else line
 
 
 def _changed_files(snapshot: Any) -> int:

@@ -54,6 +54,21 @@ class Tables:
         reader = self.spark.read
         return (reader.option("versionAsOf", str(snapshot)) if snapshot is not None else reader).table(f"lake.{table}")
 
+    def added(self, table: str, before: int, after: int | str) -> DataFrame | None:
+        """The rows that came between a snapshot and a later one, or a branch; None where others left or changed, or none can tell.
+
+        Files that were only brought into another form (`replace`) hold the same rows.
+        """
+        java_table = iceberg.load(self.spark, table)
+        line = iceberg.line_between(java_table, before, after)
+        if line is None or any(str(each.operation()) not in ("append", "replace") for each in line):
+            return None
+        schema = int(java_table.schema().schemaId())
+        if not line or any(int(each.schemaId()) != schema for each in (*line, java_table.snapshot(before))):
+            return None if line else self.read(table).limit(0)
+        span = {"start-snapshot-id": before, "end-snapshot-id": int(line[0].snapshotId())}
+        return self.spark.read.options(**{key: str(value) for key, value in span.items()}).table(f"lake.{table}")
+
     def has_snapshot(self, table: str, snapshot: int) -> bool:
         """Whether the table can still be read as it was at the snapshot."""
         return iceberg.load(self.spark, table).snapshot(snapshot) is not None

@@ -17,11 +17,14 @@ JUDGING_CODE = (
     "fitting.py",
     "judging.py",
     "lloyd.py",
+    "packing.py",
     "points.py",
     "reasons.py",
     "rows.py",
     "setting.py",
     "tasks.py",
+    "track.py",
+    "tracks.py",
     "views.py",
 )
 

@@ -12,5 +12,5 @@ def fitted(series: Series, setting: Setting) -> dict[int, Fit | None]:
     fits: dict[int, Fit | None] = {}
     for at_row in due(0, len(rows.times) - 1, setting):
         training = training_set(rows, at_row, setting, learned(rows, setting))
-        fits[at_row] = fits_from(training, centres(training.points, training.k, training.seed)) if training else None
+        fits[at_row] = fits_from(training, centres(training.points(), training.k, training.seed)) if training else None
     return fits

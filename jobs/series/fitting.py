@@ -1,8 +1,9 @@
 """What k-means learns from: when a refit is due, the rows of one fit that holds every view, and its centres read back."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 
 import numpy as np
 
@@ -63,17 +64,28 @@ class Group:
 class TrainingSet:
     """All that one k-means fit needs, and what is needed to read its centres back.
 
-    points: float64 (n, d), the groups below each other, zero where a view has fewer columns; the last column sets them apart.
     k: centres in all, to be started from a uniform sample of the points. seed: of that start.
     """
 
-    points: Floats
     k: int
     seed: int
     at_row: int
     groups: tuple[Group, ...]
     views: int
     rare_share: float
+
+    def points(self) -> Floats:
+        """(n, d): the groups below each other, zero where a view has fewer columns; the last column sets them apart."""
+        # few columns: from k * k * columns = 1e6 on, Spark spreads a small sum over k tasks a round
+        width = max(group.rows.shape[1] for group in self.groups)
+        points = np.zeros((sum(len(group.rows) for group in self.groups), width + 1))
+        at = 0
+        for number, group in enumerate(self.groups):
+            end = at + len(group.rows)
+            points[at:end, : group.rows.shape[1]] = group.rows
+            points[at:end, -1] = number * GAP
+            at = end
+        return points
 
 
 def due(rows_before: int, rows_now: int, setting: Setting) -> list[int]:
@@ -82,13 +94,20 @@ def due(rows_before: int, rows_now: int, setting: Setting) -> list[int]:
     A refit at a count looks at the points before it and judges those after: `judge` asks for those of
     due(track.rows - 1, track.rows + n - 1) for n new points.
     """
-    found = []
+    return [at_row for at_row in takewhile(lambda at_row: at_row <= rows_now, _schedule(setting)) if at_row > rows_before]
+
+
+def next_due(rows: int, setting: Setting) -> int:
+    """The first count of points, `rows` or above, at which a refit is due."""
+    return next(at_row for at_row in _schedule(setting) if at_row >= rows)
+
+
+def _schedule(setting: Setting) -> Iterator[int]:
+    """All counts of points at which a refit is due."""
     at_row = setting.learn
-    while at_row <= rows_now:
-        if at_row > rows_before:
-            found.append(at_row)
+    while True:
+        yield at_row
         at_row += min(max(int(at_row * setting.growth), 1), setting.every)
-    return found
 
 
 def rows_needed(constants: Learned, setting: Setting) -> int:
@@ -127,7 +146,7 @@ def training_set(series: Series, at_row: int, setting: Setting, constants: Learn
     if not groups:
         return None
     k = sum(min(setting.k, len(group.rows) // ROWS_PER_CENTRE) for group in groups)
-    return TrainingSet(stacked(groups), k, seed, at_row, tuple(groups), len(views), setting.rare_share)
+    return TrainingSet(k, seed, at_row, tuple(groups), len(views), setting.rare_share)
 
 
 def fits_from(training: TrainingSet, centres: Floats) -> Fit:
@@ -191,17 +210,3 @@ def _turn(rows: Floats) -> Floats:
     variances, axes = np.linalg.eigh(np.cov(rows, rowvar=False))
     out: Floats = axes / np.sqrt(np.maximum(variances, LEAST_AXIS))
     return out
-
-
-def stacked(groups: Sequence[Group]) -> Floats:
-    """The points (n, d) of a training set: the groups below each other, the last column sets them apart."""
-    # few columns: from k * k * columns = 1e6 on, Spark spreads a small sum over k tasks a round
-    width = max(group.rows.shape[1] for group in groups)
-    points = np.zeros((sum(len(group.rows) for group in groups), width + 1))
-    at = 0
-    for number, group in enumerate(groups):
-        end = at + len(group.rows)
-        points[at:end, : group.rows.shape[1]] = group.rows
-        points[at:end, -1] = number * GAP
-        at = end
-    return points

@@ -114,7 +114,7 @@ def _told(both: Series, start: int, fit: Fit, setting: Setting, constants: Learn
         view_index.astype(np.int8),
         usual_came,
         came,
-        np.nan_to_num(column).astype(np.int8),
+        np.where(np.isnan(column), 0.0, column).astype(np.int8),
         views,
     )
 
@@ -124,7 +124,7 @@ def _view_says(view: View, own: Floats, fits: tuple[ViewFit, ...], constants: Le
     loud = np.zeros(len(own))
     for fit in reversed(fits):  # the first has the last word: it tells what was usual
         compared = scaled(own, fit.middle, fit.scale, fit.turn)
-        nearest, apart = nearest_centres(np.nan_to_num(compared), fit.centres)
+        nearest, apart = nearest_centres(np.where(np.isnan(compared), 0.0, compared), fit.centres)
         loud += apart / fit.unit
     loud = np.minimum(loud / len(fits) / view.threshold, LOUDEST)
     loud[np.isnan(compared[:, -1])] = 0.0

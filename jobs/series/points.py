@@ -11,9 +11,9 @@ from pyspark.sql import functions as F
 from lake.series import SeriesModel
 
 
-def points(rows: DataFrame, series: SeriesModel) -> DataFrame:
+def points(rows: DataFrame, series: SeriesModel, names: DataFrame | None = None) -> DataFrame:
     """One row per series and time: `_series` string (the entity as JSON), the entity's columns, `_at` bigint (epoch
-    microseconds), and each value double, null where there is none or it is no finite number.
+    microseconds), and each value double, null where there is none or it is no finite number. `names` (`_series`): of these only.
 
     Several rows with one time are one point, in the middle between the least and the greatest of each value. A row without a
     time ends the build.
@@ -23,11 +23,11 @@ def points(rows: DataFrame, series: SeriesModel) -> DataFrame:
         *(F.col(name).cast(column.type).alias(name) for name, column in series.entity.items()),
         F.coalesce(F.unix_micros(F.col(series.time).cast("timestamp")), missing.cast("bigint")).alias("_at"),
         *(_value(name, each.value).alias(name) for name, each in series.values.items()),
-    )
-    single = given.groupBy(*series.entity, "_at").agg(
-        *(((F.min(name) + F.max(name)) / 2).alias(name) for name in series.values)
-    )
-    return single.select(series_name(series).alias("_series"), *series.entity, "_at", *series.values)
+    ).withColumn("_series", series_name(series))
+    asked = given if names is None else given.join(F.broadcast(names), "_series", "left_semi")
+    # a series' rows come together once, for all that follows
+    single = asked.repartition("_series").groupBy("_series", *series.entity, "_at")
+    return single.agg(*(((F.min(name) + F.max(name)) / 2).alias(name) for name in series.values))
 
 
 def counted(values: Sequence[Expr]) -> Expr:
@@ -42,16 +42,20 @@ def series_name(series: SeriesModel) -> Expr:
 
 def digests(points_: DataFrame, checkpoints: DataFrame, series: SeriesModel) -> DataFrame:
     """One row per checkpoint (`_series`, `last_at`): `points` bigint and `digest` bigint of all points up to it."""
-    marks = F.broadcast(checkpoints.select("_series", "last_at"))
+    marks = F.broadcast(checkpoints.select("_series", "last_at").distinct())
     upto = points_.join(marks, "_series", "inner").where(F.col("_at") <= F.col("last_at"))
-    seen = F.xxhash64("_at", *series.values)
-    return upto.groupBy("_series", "last_at").agg(F.count("*").alias("points"), F.bit_xor(seen).alias("digest"))
+    return upto.groupBy("_series", "last_at").agg(F.count("*").alias("points"), F.bit_xor(seal(series)).alias("digest"))
+
+
+def seal(series: SeriesModel) -> Expr:
+    """A hash of the point; those of several points, in any order, are one by exclusive or."""
+    return F.xxhash64("_at", *series.values)
 
 
 def gathered(points_: DataFrame, series: SeriesModel) -> DataFrame:
-    """One row per series: `_series`, the entity's columns, `points` array of structs (`at`, each value) in order of time."""
+    """One row per series: `_series` and `points` array of structs (`at`, each value) in order of time."""
     each = F.struct(F.col("_at").alias("at"), *series.values)
-    return points_.groupBy("_series", *series.entity).agg(F.sort_array(F.collect_list(each)).alias("points"))
+    return points_.groupBy("_series").agg(F.sort_array(F.collect_list(each)).alias("points"))
 
 
 def _value(name: str, expression: str | None) -> Expr:

@@ -1,8 +1,8 @@
-"""How a series is judged: the few numbers a declaration may choose, with the defaults that were measured."""
+"""How a series is judged: the numbers that were measured to be good. `lake.series` says which may be declared, and their limits."""
 
 from dataclasses import dataclass
 
-from lake.errors import UsageError
+from lake.series import SeriesModel
 
 VIEWS = ("value", "shape10", "scales", "clock", "dayago", "spread48")
 EXTRA_VIEWS = ("local48", "together")
@@ -40,25 +40,19 @@ class Setting:
     rare_share: float = 0.0
     views: tuple[str, ...] = ()
 
-    def __post_init__(self) -> None:
-        """Raises UsageError for a number out of its range or a view that does not exist."""
-        limits: dict[str, tuple[float, float]] = {
-            "threshold": (0.0, 3.0),
-            "rest": (0, 10**9),
-            "memory": (0.0, 10.0),
-            "calm": (0.0, 10.0),
-            "learn": (30, 3_000),
-            "k": (1, 100),
-            "history": (100, 100_000),
-            "growth": (0.01, 10.0),
-            "every": (1, 10**9),
-            "rare_share": (0.0, 0.5),
-        }
-        for name, (low, high) in limits.items():
-            if not low <= getattr(self, name) <= high:
-                raise UsageError(f"anomaly setting, {name}: got {getattr(self, name)}, expected {low} to {high}")
-        if self.period is not None and not self.period > 0:
-            raise UsageError(f"anomaly setting, period: got {self.period}, expected seconds above 0, or none")
-        for view in self.views:
-            if view not in VIEWS + EXTRA_VIEWS:
-                raise UsageError(f"anomaly setting, views: got {view}, expected {', '.join(VIEWS + EXTRA_VIEWS)}")
+
+def setting_of(series: SeriesModel) -> Setting:
+    """How the declared detector judges."""
+    return Setting(
+        threshold=series.threshold,
+        rest=series.rest,
+        memory=series.memory,
+        calm=series.calm,
+        learn=series.learn,
+        period=series.period_seconds,
+        rare_share=series.rare_share,
+        k=series.k,
+        every=series.refit_every,
+        seed=series.seed,
+        views=tuple(series.views or ()),
+    )

@@ -1,8 +1,11 @@
-"""Where each series stands: checkpoints from which judging goes on, kept as Parquet beside the publish that they belong to."""
+"""Where each series stands: checkpoints from which judging goes on, kept as Parquet beside the publishes that they belong to."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from typing import Any
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import DataFrame, Observation, Window
 from pyspark.sql import functions as F
 
 from jobs.memory import Keep
@@ -12,55 +15,116 @@ from lake import paths
 from lake.series import SeriesModel
 from store.effects import effect
 
-#: Checkpoints kept of a series: where it stands, and its last refits, to go on from there when late points come.
-KEPT = 4
-#: One row per checkpoint: the points up to it, how many of them count, when the last of them was, a digest of them all, and how to go on.
-CHECKPOINTS = "_series string, points bigint, seen bigint, last_at bigint, digest bigint, is_refit boolean, is_newest boolean, track binary"
+#: Checkpoints kept of a series at its last refits, beside where it stands, to go on from there when late points come.
+KEPT = 3
+#: So many parts at most are read together.
+MOST_PARTS = 8
+#: One row per checkpoint: the points up to it, how many of them count, when the last of them was, a digest of them all, the
+#: count at which a refit is due next, and how to go on.
+CHECKPOINTS = "_series string, points bigint, seen bigint, last_at bigint, digest bigint, next_refit bigint, track binary"
+COLUMNS = [part.split()[0] for part in CHECKPOINTS.split(", ")]
+
+Facts = dict[str, Any]
+"""What a publish remembers: the parts of `newest`, where each series stands, and of `refits`, where it stood at its last ones, newest
+first, each by the run that wrote it and how many it holds; and how many `series` there are."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many series have points to be judged, how many points, and of the series how many were never seen before, fall due to be
+    fitted, and have points that came late.
+    """
+
+    series: int
+    points: int
+    new: int
+    due: int
+    late: int
 
 
 @dataclass(frozen=True)
 class Standing:
     """Which checkpoints still hold, given the points as they are now.
 
-    `valid`: CHECKPOINTS whose points are unchanged; `latest`: of each series the newest of them; `restated`: series whose
-    newest checkpoint holds no more, with `last_at` of the one to go on from, null where there is none.
+    `latest`: of each series the one to go on from. Of series whose past is in doubt (`doubted`, all where it is None) `valid`
+    are those at refits whose points are unchanged, and `restated` those series where the newest holds no more, with `last_at`
+    of the one to go on from, null where there is none.
     """
 
-    valid: DataFrame
     latest: DataFrame
-    restated: DataFrame
+    doubted: DataFrame | None = None
+    valid: DataFrame | None = None
+    restated: DataFrame | None = None
 
 
 @dataclass(frozen=True)
 class Kept:
-    """The checkpoints of one detector, a folder per publish."""
+    """The checkpoints of one detector, as one of its publishes left them."""
 
     tables: Tables
     name: str
     series: SeriesModel
+    facts: Facts
 
-    def standing(self, run: str | None, points: DataFrame, keep: Keep) -> Standing:
-        """Where each series stood after the publish of `run`, as far as its points are still those."""
-        spark = self.tables.spark
-        reader = spark.read.schema(CHECKPOINTS)
-        before = keep(reader.parquet(self._folder(run)) if run else spark.createDataFrame([], CHECKPOINTS))
+    def newest(self, names: DataFrame | None = None) -> DataFrame:
+        """Where each series stands, or each of few that are named."""
+        parts = self._frames("newest")
+        if names is not None and len(parts) > 1:
+            parts = [part.join(F.broadcast(names.select("_series")), "_series", "left_semi") for part in parts]
+        return _first(parts, 1)
+
+    def standing(self, points: DataFrame, keep: Keep, doubted: DataFrame | None = None) -> Standing:
+        """Where the series with these points stand, as far as their points are still those."""
+        newest, refits = (_first(self._frames(kind), number) for kind, number in (("newest", 1), ("refits", KEPT)))
+        if doubted is not None:
+            newest, refits = (each.join(F.broadcast(doubted), "_series", "left_semi") for each in (newest, refits))
+        both = newest.withColumn("is_newest", F.lit(True)).unionByName(refits.withColumn("is_newest", F.lit(False)))
+        before = keep(both)
         found = digests(points, before, self.series)
         valid = keep(before.join(found, ["_series", "last_at", "points", "digest"], "left_semi"))
-        latest = keep(_newest(valid, 1).drop("place"))
+        order = Window.partitionBy("_series").orderBy(F.desc("last_at"), F.desc("is_newest"))
+        latest = keep(valid.withColumn("place", F.row_number().over(order)).where("place = 1").drop("place"))
         moved = before.where("is_newest").join(latest.where("is_newest"), "_series", "left_anti").select("_series")
-        return Standing(valid, latest, keep(moved.join(latest.select("_series", "last_at"), "_series", "left")))
+        restated = keep(moved.join(latest.select("_series", "last_at"), "_series", "left"))
+        return Standing(latest.select(COLUMNS), doubted, valid.where("not is_newest").select(COLUMNS), restated)
 
-    def write(self, run: str, judged: DataFrame, standing: Standing, points: DataFrame) -> None:
-        """Keep where each series stands now; judged series from what they passed, all others where they stood."""
-        passed = judged.select("_series", F.inline("tracks"))
-        new = passed.join(digests(points, passed, self.series).drop("points"), ["_series", "last_at"], "inner")
-        both = standing.valid.drop("is_newest").unionByName(new)
-        last = _newest(both, 1).select("_series", "last_at", F.lit(True).alias("is_newest"))
-        marked = both.join(last, ["_series", "last_at"], "left").na.fill(False, ["is_newest"])
-        newest = _newest(marked.where("is_newest or is_refit"), KEPT)
-        columns = [part.split()[0] for part in CHECKPOINTS.split(", ")]
-        with effect(f"write {self._folder(run)}"):
-            newest.select(*columns).coalesce(1).write.mode("overwrite").parquet(self._folder(run))
+    def written(self, run: str, judged: DataFrame, counts: Counts, standing: Standing) -> Facts:
+        """Keep where each of the judged series stands now, all others where they stood."""
+        ended = judged.where(F.size("tracks") > 0).select("_series", F.element_at("tracks", -1).alias("stop"))
+        at_end = ended.select("_series", "stop.*").select(COLUMNS)
+        at_refits = judged.select("_series", F.inline("tracks")).where("is_refit").select(COLUMNS)
+        if standing.valid is None:
+            return self._with_parts(run, at_end, at_refits, counts)
+        fresh = _first([at_refits, standing.valid], KEPT)
+        if standing.doubted is not None:
+            return self._with_parts(run, at_end, fresh, replace(counts, due=counts.due + 1))
+        newest = self._write(run, "newest", _first([at_end, standing.latest], 1))
+        return {"newest": [newest], "refits": [self._write(run, "refits", fresh)], "series": newest[1]}
+
+    def _with_parts(self, run: str, newest: DataFrame, refits: DataFrame, counts: Counts) -> Facts:
+        """A part beside those there are, or in place of them where it holds all, or they have become too many."""
+        series = self.facts.get("series", 0) + counts.new
+        facts: Facts = {**self.facts, "series": series}
+        for kind, fresh, many, number in (("newest", newest, counts.series, 1), ("refits", refits, counts.due, KEPT)):
+            parts = self.facts.get(kind, [])
+            if not many and parts:
+                continue
+            later = sum(size for _, size in parts[:-1])
+            if kind == "newest" and many == series:
+                facts[kind] = [self._write(run, kind, fresh)]
+            elif parts and len(parts) < MOST_PARTS and 2 * (many + later) < parts[-1][1]:
+                facts[kind] = [self._write(run, kind, fresh), *parts]
+            else:
+                facts[kind] = [self._write(run, kind, _first([fresh, *self._frames(kind)], number))]
+        return facts
+
+    def _write(self, run: str, kind: str, checkpoints: DataFrame) -> list[Any]:
+        counted, folder = Observation(), self._folder(run, kind)
+        files = self.tables.spark.sparkContext.defaultParallelism
+        with effect(f"write {folder}"):
+            observed = checkpoints.select(COLUMNS).observe(counted, F.count(F.lit(1)).alias("rows"))
+            observed.coalesce(files).write.mode("overwrite").parquet(folder)
+        return [run, counted.get["rows"]]
 
     def remove_all_but(self, runs: set[str]) -> None:
         """Remove the checkpoints of publishes that the table has forgotten, and of builds that came to nothing."""
@@ -68,11 +132,27 @@ class Kept:
         listed = [each.key for each in objects.list(beginning)]
         objects.delete([key for key in listed if key.removeprefix(beginning).partition("/")[0] not in runs])
 
-    def _folder(self, run: str) -> str:
-        return self.tables.objects.uri(paths.tracks(self.name) + run)
+    def _frames(self, kind: str) -> list[DataFrame]:
+        """The parts, newest first."""
+        reader = self.tables.spark.read.schema(CHECKPOINTS)
+        return [reader.parquet(self._folder(run, kind)) for run, _ in self.facts.get(kind, [])]
+
+    def _folder(self, run: str, kind: str) -> str:
+        return self.tables.objects.uri(f"{paths.tracks(self.name)}{run}/{kind}")
 
 
-def _newest(checkpoints: DataFrame, number: int) -> DataFrame:
-    """The newest checkpoints of each series, with their `place` from 1."""
-    order = Window.partitionBy("_series").orderBy(F.desc("last_at"))
-    return checkpoints.withColumn("place", F.row_number().over(order)).where(F.col("place") <= number)
+def runs_named(facts: dict[str, Any]) -> set[str]:
+    """The runs whose checkpoints a publish with these facts needs."""
+    tracks = facts.get("tracks") or {}
+    if isinstance(tracks, str):
+        return {tracks}
+    return {run for kind in ("newest", "refits") for run, _ in tracks.get(kind, [])}
+
+
+def _first(frames: Sequence[DataFrame], number: int) -> DataFrame:
+    """Of each series the first so many checkpoints: those of a frame before those of the next, the newest first."""
+    if len(frames) == 1:
+        return frames[0]
+    placed = reduce(DataFrame.unionByName, [frame.withColumn("_place", F.lit(place)) for place, frame in enumerate(frames)])
+    order = Window.partitionBy("_series").orderBy("_place", F.desc("last_at"))
+    return placed.withColumn("_rank", F.row_number().over(order)).where(F.col("_rank") <= number).drop("_place", "_rank")

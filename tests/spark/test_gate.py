@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 from pydantic import TypeAdapter
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
-from jobs.gate import Gate, measured, metric
+from jobs.gate import Gate, added_metric, measured, metric
 from lake.errors import GateError
 from lake.expectations import Expectation
 
@@ -58,3 +58,24 @@ def test_an_expectation_is_kept_or_told(spark: SparkSession, kept: dict[str, Any
     with pytest.raises(GateError) as caught:
         judged(spark, broken)
     assert told in str(caught.value)
+
+
+def test_added_rows_may_share_their_key_neither_among_them_nor_with_one_that_was_there(spark: SparkSession) -> None:
+    def times(*rows: str) -> DataFrame:
+        values = ", ".join(f"({row})" for row in rows)
+        return spark.sql(f"select a, timestamp(at) as at from values {values} t(a, at)")
+
+    before = times("1, '2020-01-01'", "1, '2020-01-02'", "2, null", "null, '2020-01-02'")
+    added = {
+        0: times("1, '2020-01-03'", "2, '2020-01-02'"),
+        1: times("1, '2020-01-03'", "1, '2020-01-02'"),
+        2: times("1, '2020-01-03'", "1, '2020-01-03'", "2, null"),
+        3: times("3, '2020-01-03'", "null, '2020-01-02'", "3, '2020-01-03'", "1, '2020-01-01'"),
+    }
+    unique: Any = TypeAdapter(Expectation).validate_python({"rule": "unique", "columns": ["a", "at"]})
+    filled: Any = TypeAdapter(Expectation).validate_python({"rule": "not_null", "columns": ["a", "at"]})
+    for expected, rows in added.items():
+        metrics = [added_metric(each, rows, before) for each in (unique, filled)]
+        found = measured(before.union(rows), metrics)
+        assert found[metrics[0].name] == expected
+        assert found[metrics[1].name] == rows.where("a is null or at is null").count()

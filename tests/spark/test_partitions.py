@@ -8,6 +8,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs import iceberg
+from jobs.compaction import compact
 from jobs.partitions import Touched, touched_values
 from tests.spark.conftest import Lab
 
@@ -125,3 +126,30 @@ def test_files_that_mix_values_do_not_tell(spark: SparkSession) -> None:
     first = newest(spark, "trusted.touched_mixed")
     spark.sql("INSERT INTO lake.trusted.touched_mixed VALUES (2, 'b')")
     assert touched_values(spark, "trusted.touched_mixed", first, newest(spark, "trusted.touched_mixed"), "part") is None
+
+
+def test_the_rows_that_were_added_are_told_until_others_change_or_leave(lab: Lab) -> None:
+    lab.declare("grown", {"id": "bigint", "price": "bigint"}, load="merge")
+
+    def sent(*rows: tuple[int, int]) -> int:
+        lab.serve("grown", [{"id": key, "price": price} for key, price in rows])
+        lab.cycle("grown")
+        return lab.tables.publications("trusted.grown")[0].snapshot
+
+    def added(before: int, after: int) -> list[tuple[int, int]] | None:
+        found = lab.tables.added("trusted.grown", before, after)
+        return None if found is None else sorted((row["id"], row.price) for row in found.collect())
+
+    first, second, third = sent((1, 10)), sent((2, 20), (3, 30)), sent((4, 40))
+    assert compact(lab.spark, "trusted.grown") == 0
+    assert added(first, third) == [(2, 20), (3, 30), (4, 40)]
+    assert added(second, second) == []
+    assert added(third, first) is None
+    changed = sent((1, 11))
+    assert added(third, changed) is None
+    for number in range(5, 11):
+        last = sent((number, 0))
+    assert compact(lab.spark, "trusted.grown") > 0
+    compacted = int(iceberg.load(lab.spark, "trusted.grown").currentSnapshot().snapshotId())
+    assert added(last, compacted) == []
+    assert added(changed, compacted) == [(number, 0) for number in range(5, 11)]

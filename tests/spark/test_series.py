@@ -3,6 +3,7 @@
 import math
 import random
 import re
+import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from orchestration.series_judged import Window, read_watched, read_windows
 from orchestration.series_report import report
 from store.objects import Objects
 from tests.spark.conftest import Lab
+from tests.spark.drivers import ended, started, steps
 
 READING = {"id": "string", "sensor": "string", "at": "timestamp", "celsius": "double"}
 DETECTOR: dict[str, Any] = {
@@ -35,6 +37,7 @@ DETECTOR: dict[str, Any] = {
     "rest": 0,
 }
 Rows = list[dict[str, Any]]
+THREE = ("one", "two", "three")
 START, END = datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 2, 1, tzinfo=UTC)
 
 
@@ -52,14 +55,29 @@ def series(sensor: str, first: int, end: int, **odd: float) -> Rows:
 
 @pytest.fixture(scope="module")
 def probes(spark: SparkSession, spark_settings: Settings, objects: Objects, tmp_path_factory: Any) -> Iterator[Lab]:
-    """Three sensors' readings, of which one jumps at reading 250; judged once by both ways of fitting."""
+    """Three sensors' readings, of which one jumps at reading 250, and three values of a station; judged once."""
     feeds, sources = start_feeds(), tmp_path_factory.mktemp("series") / "sources"
     lab = Lab(spark, replace(spark_settings, sources=sources), objects, feeds)
     lab.declare("probes", READING, load="merge")
     declare(lab, "watched")
+    lab.declare("stations", {"id": "string", "at": "timestamp", **dict.fromkeys(THREE, "double")}, load="append")
+    together = {"input": "stations", "entity": {}, "values": {name: {"unit": "units"} for name in THREE}, "learn": 60, "k": 5}
+    declare(lab, "related", **together)
+    lab.serve("stations", station(0, 150))
     send(lab, *series("a", 0, 300, n250=40.0), *series("b", 0, 300), *series("short", 0, 50))
     yield lab
     feeds.close()
+
+
+def station(first: int, end: int) -> Rows:
+    """Three values each ten minutes, of which the third follows the others; it breaks at 140 and is missing at 100."""
+    rows = []
+    for reading in series("station", first, end):
+        number = int(reading["id"].split()[1])
+        one, two = reading["celsius"], random.Random(number).gauss(1000, 5)
+        three = None if number == 100 else 80 - one if number == 140 else one + two / 100
+        rows.append({"id": reading["id"], "at": reading["at"], "one": one, "two": two, "three": three})
+    return rows
 
 
 def declare(lab: Lab, name: str, **keys: Any) -> None:
@@ -73,7 +91,7 @@ def send(lab: Lab, *rows: dict[str, Any]) -> dict[str, Any]:
 
 def judged(lab: Lab, name: str = "watched") -> list[Any]:
     table = lab.spark.table(f"lake.refined.{name}")
-    return table.orderBy("sensor", "at").collect()
+    return table.orderBy(*(["sensor"] if "sensor" in table.columns else []), "at").collect()
 
 
 def test_the_first_build_flags_the_jump_with_its_reason_and_nothing_that_is_too_young(probes: Lab) -> None:
@@ -95,10 +113,10 @@ def said(lab: Lab, name: str) -> list[tuple[Any, ...]]:
     return [tuple(row) for row in judged(lab, name)]
 
 
-def whole(lab: Lab) -> list[tuple[Any, ...]]:
+def whole(lab: Lab, detector: str = "watched") -> list[tuple[Any, ...]]:
     """What a detector of the same declaration says that judges all from the beginning."""
-    name = f"whole_{lab.tables.publications('refined.watched')[0].number}"
-    declare(lab, name)
+    name = f"whole_{detector}_{lab.tables.publications(f'refined.{detector}')[0].number}"
+    lab.refined[name] = replace(lab.refined[detector], name=name)
     lab.build(lab.plan(name))
     del lab.refined[name]
     return said(lab, name)
@@ -109,6 +127,58 @@ def test_new_points_are_judged_alone_and_as_if_all_had_come_at_once(probes: Lab)
     assert (record["series"], record["points"]) == (2, 130)
     assert len(probes.spark.table("lake.refined.watched").select("sensor").distinct().collect()) == 4
     assert said(probes, "watched") == whole(probes)
+
+
+def test_several_values_judged_in_portions_are_as_if_all_had_come_at_once(probes: Lab) -> None:
+    for first, end in ((150, 151), (151, 160)):
+        probes.serve("stations", station(first, end))
+        record = probes.cycle("related")["refined.related"]
+        assert (record["series"], record["points"]) == (1, end - first)
+    rows = said(probes, "related")
+    assert len(rows) == 160
+    assert [row.flag for row in judged(probes, "related")][100] == -1
+    assert {row.view for row in judged(probes, "related")} > {None, "together three"}
+    assert rows == whole(probes, "related")
+
+
+def test_a_build_that_is_killed_leaves_the_table_and_the_next_gives_what_an_unkilled_one_would(
+    probes: Lab, tmp_path: Path
+) -> None:
+    def news(first: int) -> None:
+        probes.serve("probes", series("b", first, first + 3))
+        probes.pull("probes")
+        assert probes.build(probes.plan("probes"))["trusted.probes"]["outcome"] == "published"
+
+    def build(other: Lab) -> None:
+        other.refined.update(probes.refined)
+        (record,) = other.build(other.plan("watched")).values()
+        assert record["outcome"] == "published"
+
+    news(300)
+    effects = steps(probes, build, tmp_path / "log")
+    kept = next(number for number, line in enumerate(effects, 1) if "/tracks/" in line)
+    published = next(number for number, line in enumerate(effects, 1) if line.endswith("publish refined.watched"))
+    for first, place in ((303, f"{kept}:after"), (306, f"{published}:before"), (309, f"{published}:after")):
+        news(first)
+        served = said(probes, "watched")
+        assert ended(started(probes, build, place)) == -signal.SIGKILL
+        assert (said(probes, "watched") == served) == (place != f"{published}:after")
+        probes.build(probes.plan("watched"))
+    assert len(said(probes, "watched")) == 650 + 130 + 12
+    assert said(probes, "watched") == whole(probes)
+    folders = {info.key.split("/")[3] for info in probes.objects.list("models/watched/tracks/")}
+    assert folders <= {publication.run for publication in probes.tables.publications("refined.watched")}
+
+
+def test_rows_that_come_late_or_twice_are_found_among_the_added_ones(probes: Lab) -> None:
+    before = {row[:2]: row for row in said(probes, "watched")}
+    late = {**series("new", 110, 111)[0], "id": "once more", "celsius": 90.0}
+    record = send(probes, late, *series("short", 50, 52), *series("newest", 0, 3))["refined.watched"]
+    assert record["series"] == 3
+    after = {row[:2]: row for row in said(probes, "watched")}
+    assert {key[0] for key in after if after[key] != before.get(key)} == {"new", "short", "newest"}
+    assert len(after) == len(before) + 5
+    assert list(after.values()) == whole(probes)
 
 
 def test_a_late_point_restates_its_series_from_there_on_and_no_other(probes: Lab) -> None:
@@ -170,10 +240,14 @@ def test_points_that_are_gone_and_a_series_that_is_gone_leave_the_table(probes: 
     assert said(probes, "watched") == whole(probes)
 
 
-def test_a_fit_within_the_task_finds_the_same_jump(probes: Lab) -> None:
-    declare(probes, "grouped", fit="group")
-    send(probes, *series("a", 0, 300, n250=40.0), *series("b", 0, 300))
-    assert any(row.flag == 1 and row.celsius == 40.0 for row in judged(probes, "grouped"))
+def test_sparkml_finds_the_same_jump_and_goes_on_as_if_all_had_come_at_once(probes: Lab) -> None:
+    declare(probes, "by_jobs", fit="sparkml", refit_every=100, period="2 hours")
+    probes.serve("probes", [*series("a", 0, 280, n250=40.0), *series("b", 0, 90)])
+    assert probes.cycle("by_jobs")["refined.by_jobs"]["refits"] == 5
+    assert any(row.flag == 1 and row.celsius == 40.0 for row in judged(probes, "by_jobs"))
+    probes.serve("probes", [*series("a", 0, 310, n250=40.0), *series("b", 0, 110)])
+    assert probes.cycle("by_jobs")["refined.by_jobs"]["refits"] == 2
+    assert said(probes, "by_jobs") == whole(probes, "by_jobs")
 
 
 def _at(row: dict[str, Any]) -> Any:

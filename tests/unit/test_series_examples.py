@@ -5,8 +5,7 @@ import pytest
 
 from jobs.series.judging import judge
 from jobs.series.rows import Series
-from jobs.series.setting import Setting
-from jobs.series.tasks import setting_of
+from jobs.series.setting import Setting, setting_of
 from jobs.series.track import Track
 from lake.series import SeriesModel
 from tests.lloyd import fitted

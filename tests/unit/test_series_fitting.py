@@ -36,7 +36,7 @@ def test_a_training_set_is_bit_equal_from_the_whole_series_and_from_the_points_i
     whole, part = (training_set(rows, 3_500, setting, constants) for rows in (series, tail))
     assert whole is not None
     assert part is not None
-    assert np.array_equal(whole.points, part.points)
+    assert np.array_equal(whole.points(), part.points())
     assert (whole.k, whole.seed) == (part.k, part.seed)
     with pytest.raises(UsageError, match=f"expected {begin} to 3500"):
         training_set(Series(tail.times[1:], tail.values[1:], begin + 1), 3_500, setting, constants)
@@ -48,7 +48,7 @@ def test_another_seed_samples_other_points_and_recent_ones_are_likelier() -> Non
         training_set(series, 8_000, setting, learned(series, setting))
         for setting in (Setting(views=("value",)), Setting(views=("value",), seed=2))
     ]
-    one, two = (found.points[:, 0] for found in sets if found)
+    one, two = (found.points()[:, 0] for found in sets if found)
     assert len(one) == SAMPLE * REPLICAS
     assert not np.array_equal(one, two)
     assert sets[0] is not None
@@ -60,9 +60,9 @@ def test_the_views_stand_apart_and_each_gets_its_own_centres_back() -> None:
     series = points(400)
     training = training_set(series, 400, setting, learned(series, setting))
     assert training is not None
-    assert set(training.points[:, -1]) == {0.0, GAP, 2 * GAP, 3 * GAP}
+    assert set(training.points()[:, -1]) == {0.0, GAP, 2 * GAP, 3 * GAP}
     assert training.k == 80
-    fit = fits_from(training, centres_of(training.points, training.k, training.seed))
+    fit = fits_from(training, centres_of(training.points(), training.k, training.seed))
     shapes = [view.centres.shape[1] for view, _ in fit.views]
     assert shapes == [1, 3]
     assert sum(len(one.centres) for view in fit.views for one in view) <= 80
@@ -92,7 +92,7 @@ def test_a_constant_series_has_fits_of_one_centre() -> None:
     series = Series(np.arange(400) * 300_000_000, np.full(400, 7.0))
     training = training_set(series, 400, setting, learned(series, setting))
     assert training is not None
-    fit = fits_from(training, centres_of(training.points, training.k, training.seed))
+    fit = fits_from(training, centres_of(training.points(), training.k, training.seed))
     value = fit.views[0][0]
     assert value.centres.tolist() == [[0.0]]
     assert value.middle.tolist() == [7.0]

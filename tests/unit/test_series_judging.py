@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.series.judging import Judged, judge
-from jobs.series.packing import packed_track, unpacked_track
+from jobs.series.packing import packed_fit, packed_track, unpacked_fit, unpacked_track
 from jobs.series.rows import Series
 from jobs.series.setting import Setting
 from jobs.series.track import Track
@@ -62,6 +62,45 @@ def test_points_in_any_portions_give_bit_equal_results_and_the_same_track(ends: 
     judged, track = chunks(FAULTY, sorted(ends))
     assert equal(judged, WHOLE)
     assert packed_track(track) == packed_track(END)
+
+
+def related() -> Series:
+    """Three values, the third hanging on the first; it breaks once, and one value of a point is missing."""
+    rng = np.random.default_rng(2)
+    times, one = np.arange(260) * 300_000_000, 20.0 + rng.normal(0.0, 2.0, 260)
+    values = np.column_stack([one, 1000.0 + rng.normal(0.0, 5.0, 260), 90.0 - 2.0 * one + rng.normal(0.0, 0.5, 260)])
+    values[230, 2] += 8.0
+    values[170, 1] = np.nan
+    return Series(times, values)
+
+
+RELATED = related()
+THREE = Setting(learn=60, period=None, k=5, every=50)
+FITS_OF_THREE = fitted(RELATED, THREE)
+WHOLE_OF_THREE, _ = judge(Track(), RELATED, FITS_OF_THREE, THREE)
+
+
+def test_several_values_are_judged_together() -> None:
+    assert [view.kind for view in WHOLE_OF_THREE.views] == ["value"] * 3 + ["together"]
+    assert WHOLE_OF_THREE.flag[170] == -1
+    assert WHOLE_OF_THREE.flag[230] == 1
+
+
+@pytest.mark.parametrize("step", [1, 7])
+def test_several_values_in_portions_give_bit_equal_results(step: int) -> None:
+    track, begin = Track(), 0
+    for end in [*range(step, 260, step), 260]:
+        part = Series(RELATED.times[begin:end], RELATED.values[begin:end], track.rows)
+        fits = {at_row: fit and unpacked_fit(packed_fit(fit)) for at_row, fit in FITS_OF_THREE.items()}
+        judged, track = judge(unpacked_track(packed_track(track)), part, fits, THREE)
+        assert equal(judged, WHOLE_OF_THREE, slice(begin, end))
+        begin = end
+
+
+@pytest.mark.parametrize("rows", [61, 119, 200, 231])
+def test_several_values_with_the_future_cut_off_are_bit_equal(rows: int) -> None:
+    cut = Series(RELATED.times[:rows], RELATED.values[:rows].copy())
+    assert equal(judge(Track(), cut, fitted(cut, THREE), THREE)[0], WHOLE_OF_THREE, slice(0, rows))
 
 
 def test_points_one_by_one_give_bit_equal_results() -> None:

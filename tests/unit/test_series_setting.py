@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from jobs.series.setting import EXTRA_VIEWS, VIEWS, Setting
-from jobs.series.tasks import setting_of
+from jobs.series.setting import EXTRA_VIEWS, VIEWS, Setting, setting_of
 from lake.series import SeriesModel, series_table
 
 LEAST: dict[str, Any] = {
@@ -33,6 +32,8 @@ WRONG: list[dict[str, Any]] = [
     {"time": "celsius"},
     {"values": {}},
     {"rest": -1},
+    {"threshold": 4.0},
+    {"k": 101},
     {"entity": {"score": "string"}},
 ]
 

@@ -88,10 +88,3 @@ def test_equal_times_are_two_points_and_times_that_go_backwards_are_refused() ->
 def test_missing_infinite_and_absurdly_large_values_are_no_points() -> None:
     series = Series(np.arange(6), np.array([1.0, np.nan, np.inf, 4.0, -np.inf, 1e200]))
     assert finite(series).values.tolist() == [1.0, 4.0]
-
-
-def test_a_setting_out_of_its_range_is_refused_with_the_range() -> None:
-    with pytest.raises(UsageError, match=r"threshold: got 4\.0, expected 0\.0 to 3\.0"):
-        Setting(threshold=4.0)
-    with pytest.raises(UsageError, match="views: got values, expected value, shape10"):
-        Setting(views=("values",))
