@@ -45,8 +45,8 @@ bench: setup ## how long the usual commands take
 bench-api: setup ## how long answers over HTTP take, from a table of a third of a million rows
 	@$(PYTHON) -m pytest tests/e2e/test_bench_api.py -m bench -s $(ARGS)
 
-bench-anomaly: setup ## labelled series, scored: NAB=FOLDER, SEEDS=1,2,3, FIT=group choose; and thousands of series
-	@BENCH_NAB=$(abspath $(NAB)) BENCH_SEEDS=$(or $(SEEDS),1) BENCH_FIT=$(or $(FIT),sparkml) \
+bench-anomaly: setup ## labelled series, scored: NAB=FOLDER, SEEDS=1,2,3, FIT=sparkml choose; and thousands of series
+	@BENCH_NAB=$(abspath $(NAB)) BENCH_SEEDS=$(or $(SEEDS),1) BENCH_FIT=$(or $(FIT),group) \
 	  $(PYTHON) -m pytest tests/e2e/test_bench_anomaly.py tests/spark/test_bench_series.py -m bench -s $(ARGS)
 
 bench-extract: setup ## how fast a large table is read, beside other engines (installs them apart)

@@ -71,9 +71,9 @@ class SeriesModel(Declaration):
     views: list[Literal["value", "shape10", "scales", "clock", "dayago", "spread48", "local48", "together"]] | None = Field(
         default=None, min_length=1, description="how the series is looked at; all that it allows when left out"
     )
-    fit: Literal["sparkml", "group"] = Field(
-        default="sparkml",
-        description="who fits the clusters: sparkml, one job per refit; group, within the task that has the series, for thousands of them",
+    fit: Literal["group", "sparkml"] = Field(
+        default="group",
+        description="who fits the clusters: group, within the task that has the series; sparkml, one job per refit, for few series",
     )
     seed: int = Field(default=1, ge=0, description="of the first centres and of samples")
     expectations: list[Expectation] = Field(default=[], description="rules that the table must keep; the key is unique anyway")

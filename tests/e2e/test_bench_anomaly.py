@@ -129,7 +129,7 @@ def score(checkout: Checkout, folder: Path, half: str = "") -> str:
 
 
 def test_the_labelled_series(checkout: Checkout, folder: Path) -> None:
-    fit = os.environ.get("BENCH_FIT", "sparkml")
+    fit = os.environ.get("BENCH_FIT", "group")
     for seed in map(int, os.environ.get("BENCH_SEEDS", "1").split(",")):
         print("\n" + json.dumps(judged(checkout, seed, fit)))
         for half in ("", "A", "B"):
