@@ -18,8 +18,8 @@ def pending_series(points: DataFrame, stands: DataFrame, series: SeriesModel) ->
 
     `_series`, the entity's columns, `points` array of the points after where it stands, `passed` and `before` bigint (how many
     came before them, and how many of those counted), `digest` bigint of those before, `last_at` bigint of the last of them
-    (null: there were none), `is_due`: some refit falls within the points, `is_late`: some of these points are no later than
-    `last_at`, so that what is known of those before may not hold.
+    (null: there were none), `is_due`: some refit falls within the points, `is_stop`: or right after them, `is_late`: some of
+    these points are no later than `last_at`, so that what is known of those before may not hold.
     """
     known = stands.select(
         "_series", F.col("points").alias("passed"), F.col("seen").alias("before"), "digest", "last_at", "next_refit"
@@ -39,9 +39,10 @@ def pending_series(points: DataFrame, stands: DataFrame, series: SeriesModel) ->
         )
     )
     filled = found.na.fill({"passed": 0, "before": 0, "digest": 0, "next_refit": setting_of(series).learn})
-    is_due = F.col("next_refit") < F.col("before") + F.col("counted")
+    now = F.col("before") + F.col("counted")
+    is_due, is_stop = (F.col("next_refit") < now).alias("is_due"), (F.col("next_refit") <= now).alias("is_stop")
     return filled.select(
-        "_series", *series.entity, "points", "passed", "before", "digest", "last_at", is_due.alias("is_due"), "is_late"
+        "_series", *series.entity, "points", "passed", "before", "digest", "last_at", is_due, is_stop, "is_late"
     )
 
 

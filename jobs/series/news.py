@@ -69,7 +69,12 @@ def _later(now: DataFrame, latest: DataFrame, series: SeriesModel) -> DataFrame:
 def _counts(pending: DataFrame) -> Counts:
     points_ = F.coalesce(F.sum(F.size("points")), F.lit(0))
     row = pending.agg(
-        F.count("*"), points_, F.count_if(F.col("last_at").isNull()), F.count_if("is_due"), F.count_if("is_late")
+        F.count("*"),
+        points_,
+        F.count_if(F.col("last_at").isNull()),
+        F.count_if("is_due"),
+        F.count_if("is_stop"),
+        F.count_if("is_late"),
     ).first()
     assert row is not None
     return Counts(*row)

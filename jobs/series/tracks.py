@@ -19,6 +19,8 @@ from store.effects import effect
 KEPT = 3
 #: So many parts at most are read together.
 MOST_PARTS = 8
+#: So many checkpoints are worth a file for each task.
+MANY = 500
 #: One row per checkpoint: the points up to it, how many of them count, when the last of them was, a digest of them all, the
 #: count at which a refit is due next, and how to go on.
 CHECKPOINTS = "_series string, points bigint, seen bigint, last_at bigint, digest bigint, next_refit bigint, track binary"
@@ -31,14 +33,15 @@ first, each by the run that wrote it and how many it holds; and how many `series
 
 @dataclass(frozen=True)
 class Counts:
-    """How many series have points to be judged, how many points, and of the series how many were never seen before, fall due to be
-    fitted, and have points that came late.
+    """How many series have points to be judged, how many points, and of the series how many start from the beginning, fall due to
+    be fitted, come to a count at which they are remembered, and have points that came late.
     """
 
     series: int
     points: int
     new: int
     due: int
+    stops: int
     late: int
 
 
@@ -68,14 +71,14 @@ class Kept:
 
     def newest(self, names: DataFrame | None = None) -> DataFrame:
         """Where each series stands, or each of few that are named."""
-        parts = self._frames("newest")
-        if names is not None and len(parts) > 1:
-            parts = [part.join(F.broadcast(names.select("_series")), "_series", "left_semi") for part in parts]
-        return _first(parts, 1)
+        parts = self._parts("newest")
+        if names is not None and len(self.facts["newest"]) > 1:
+            parts = parts.join(F.broadcast(names.select("_series")), "_series", "left_semi")
+        return self._first("newest", parts, 1)
 
     def standing(self, points: DataFrame, keep: Keep, doubted: DataFrame | None = None) -> Standing:
         """Where the series with these points stand, as far as their points are still those."""
-        newest, refits = (_first(self._frames(kind), number) for kind, number in (("newest", 1), ("refits", KEPT)))
+        newest, refits = (self._first(kind, self._parts(kind), number) for kind, number in (("newest", 1), ("refits", KEPT)))
         if doubted is not None:
             newest, refits = (each.join(F.broadcast(doubted), "_series", "left_semi") for each in (newest, refits))
         both = newest.withColumn("is_newest", F.lit(True)).unionByName(refits.withColumn("is_newest", F.lit(False)))
@@ -97,15 +100,19 @@ class Kept:
             return self._with_parts(run, at_end, at_refits, counts)
         fresh = _first([at_refits, standing.valid], KEPT)
         if standing.doubted is not None:
-            return self._with_parts(run, at_end, fresh, replace(counts, due=counts.due + 1))
+            return self._with_parts(run, at_end, fresh, replace(counts, stops=counts.stops + 1))
         newest = self._write(run, "newest", _first([at_end, standing.latest], 1))
         return {"newest": [newest], "refits": [self._write(run, "refits", fresh)], "series": newest[1]}
 
     def _with_parts(self, run: str, newest: DataFrame, refits: DataFrame, counts: Counts) -> Facts:
-        """A part beside those there are, or in place of them where it holds all, or they have become too many."""
+        """A part beside those there are, or in place of them where it holds all, or they have become too many.
+
+        `series` may count a series twice that was judged from its beginning again, never too few: a part that is taken to hold
+        all does.
+        """
         series = self.facts.get("series", 0) + counts.new
         facts: Facts = {**self.facts, "series": series}
-        for kind, fresh, many, number in (("newest", newest, counts.series, 1), ("refits", refits, counts.due, KEPT)):
+        for kind, fresh, many, number in (("newest", newest, counts.series, 1), ("refits", refits, counts.stops, KEPT)):
             parts = self.facts.get(kind, [])
             if not many and parts:
                 continue
@@ -113,14 +120,15 @@ class Kept:
             if kind == "newest" and many == series:
                 facts[kind] = [self._write(run, kind, fresh)]
             elif parts and len(parts) < MOST_PARTS and 2 * (many + later) < parts[-1][1]:
-                facts[kind] = [self._write(run, kind, fresh), *parts]
+                facts[kind] = [self._write(run, kind, fresh, many), *parts]
             else:
-                facts[kind] = [self._write(run, kind, _first([fresh, *self._frames(kind)], number))]
+                facts[kind] = [self._write(run, kind, _first([fresh, self._parts(kind)] if parts else [fresh], number))]
+                facts["series"] = facts["newest"][0][1] if kind == "newest" else facts["series"]
         return facts
 
-    def _write(self, run: str, kind: str, checkpoints: DataFrame) -> list[Any]:
+    def _write(self, run: str, kind: str, checkpoints: DataFrame, many: int = MANY) -> list[Any]:
         counted, folder = Observation(), self._folder(run, kind)
-        files = self.tables.spark.sparkContext.defaultParallelism
+        files = self.tables.spark.sparkContext.defaultParallelism if many >= MANY else 1
         with effect(f"write {folder}"):
             observed = checkpoints.select(COLUMNS).observe(counted, F.count(F.lit(1)).alias("rows"))
             observed.coalesce(files).write.mode("overwrite").parquet(folder)
@@ -132,10 +140,17 @@ class Kept:
         listed = [each.key for each in objects.list(beginning)]
         objects.delete([key for key in listed if key.removeprefix(beginning).partition("/")[0] not in runs])
 
-    def _frames(self, kind: str) -> list[DataFrame]:
-        """The parts, newest first."""
-        reader = self.tables.spark.read.schema(CHECKPOINTS)
-        return [reader.parquet(self._folder(run, kind)) for run, _ in self.facts.get(kind, [])]
+    def _parts(self, kind: str) -> DataFrame:
+        """The checkpoints of all parts, by one scan, with the `_place` of each part: newest first."""
+        folders = [self._folder(run, kind) for run, _ in self.facts[kind]]
+        place = [
+            F.when(F.col("_metadata.file_path").contains(f"/{run}/"), place) for place, (run, _) in enumerate(self.facts[kind])
+        ]
+        return self.tables.spark.read.schema(CHECKPOINTS).parquet(*folders).withColumn("_place", F.coalesce(*place))
+
+    def _first(self, kind: str, parts: DataFrame, number: int) -> DataFrame:
+        """Of each series the first so many; a single part has no more."""
+        return parts.drop("_place") if len(self.facts[kind]) == 1 else _first([parts], number)
 
     def _folder(self, run: str, kind: str) -> str:
         return self.tables.objects.uri(f"{paths.tracks(self.name)}{run}/{kind}")
@@ -150,9 +165,15 @@ def runs_named(facts: dict[str, Any]) -> set[str]:
 
 
 def _first(frames: Sequence[DataFrame], number: int) -> DataFrame:
-    """Of each series the first so many checkpoints: those of a frame before those of the next, the newest first."""
-    if len(frames) == 1:
+    """Of each series the first so many checkpoints: those of a frame before those of the next, and of parts as they are placed;
+    then the newest first.
+    """
+    if len(frames) == 1 and "_place" not in frames[0].columns:
         return frames[0]
-    placed = reduce(DataFrame.unionByName, [frame.withColumn("_place", F.lit(place)) for place, frame in enumerate(frames)])
+    given = [
+        each if "_place" in each.columns else each.withColumn("_place", F.lit(place - len(frames)))
+        for place, each in enumerate(frames)
+    ]
+    placed = reduce(DataFrame.unionByName, given)
     order = Window.partitionBy("_series").orderBy("_place", F.desc("last_at"))
     return placed.withColumn("_rank", F.row_number().over(order)).where(F.col("_rank") <= number).drop("_place", "_rank")

@@ -154,17 +154,20 @@ def test_a_build_that_is_killed_leaves_the_table_and_the_next_gives_what_an_unki
         (record,) = other.build(other.plan("watched")).values()
         assert record["outcome"] == "published"
 
-    news(300)
+    for first in (300, 303):
+        news(first)
+        build(probes)
+    news(306)  # from here on no refit is due: all builds have the same effects
     effects = steps(probes, build, tmp_path / "log")
     kept = next(number for number, line in enumerate(effects, 1) if "/tracks/" in line)
     published = next(number for number, line in enumerate(effects, 1) if line.endswith("publish refined.watched"))
-    for first, place in ((303, f"{kept}:after"), (306, f"{published}:before"), (309, f"{published}:after")):
+    for first, place in ((309, f"{kept}:after"), (312, f"{published}:before"), (315, f"{published}:after")):
         news(first)
         served = said(probes, "watched")
         assert ended(started(probes, build, place)) == -signal.SIGKILL
         assert (said(probes, "watched") == served) == (place != f"{published}:after")
         probes.build(probes.plan("watched"))
-    assert len(said(probes, "watched")) == 650 + 130 + 12
+    assert len(said(probes, "watched")) == 650 + 130 + 18
     assert said(probes, "watched") == whole(probes)
     folders = {info.key.split("/")[3] for info in probes.objects.list("models/watched/tracks/")}
     assert folders <= {publication.run for publication in probes.tables.publications("refined.watched")}
@@ -238,6 +241,18 @@ def test_points_that_are_gone_and_a_series_that_is_gone_leave_the_table(probes: 
     assert record["refined.watched"]["outcome"] == "published", record
     assert len(judged(probes)) == 500
     assert said(probes, "watched") == whole(probes)
+
+
+def test_a_series_that_begins_with_nothing_and_comes_point_by_point_goes_on_from_its_last_refit(lab: Lab) -> None:
+    lab.declare("drops", READING, load="append")
+    declare(lab, "dripping", input="drops")
+    late = {**series("a", 126, 127)[0], "id": "late", "at": "2020-01-01T21:05:00Z"}
+    judged_points = []
+    for rows in ([], series("a", 0, 124), series("a", 124, 125), series("a", 125, 130), [late]):  # a refit is due at 125
+        lab.serve("drops", rows)
+        judged_points.append(lab.cycle("dripping")["refined.dripping"]["points"])
+    assert judged_points == [0, 124, 1, 5, 6]
+    assert said(lab, "dripping") == whole(lab, "dripping")
 
 
 def test_sparkml_finds_the_same_jump_and_goes_on_as_if_all_had_come_at_once(probes: Lab) -> None:
