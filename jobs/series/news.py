@@ -35,7 +35,7 @@ def first_news(rows: DataFrame, series: SeriesModel, keep: Keep) -> News:
 def compared_news(rows: DataFrame, kept: Kept, series: SeriesModel, keep: Keep) -> News:
     """What differs from the points that were judged: all are read, and those that stand are known by their digest."""
     now = keep(points(rows, series))
-    standing = kept.standing(now, keep)
+    standing = kept.standing(now)
     pending = keep(_later(now, standing.latest, series))
     return News(pending, _counts(pending), standing, lambda names: now.join(names, "_series", "left_semi"))
 
@@ -50,9 +50,9 @@ def added_news(rows: DataFrame, added: DataFrame, kept: Kept, series: SeriesMode
     counts = _counts(pending)
     if not counts.late:
         return News(pending, counts, Standing(kept.newest(pending)), past)
-    doubted = keep(pending.where("is_late").select("_series"))
-    now = keep(past(doubted))
-    again = kept.standing(now, keep, doubted)
+    doubted = pending.where("is_late").select("_series").localCheckpoint()
+    now = past(doubted).localCheckpoint()
+    again = kept.standing(now, doubted)
     pending = keep(pending.where("not is_late").unionByName(_later(now, again.latest, series)))
     sure = kept.newest(pending).join(F.broadcast(doubted), "_series", "left_anti")
     standing = Standing(sure.unionByName(again.latest), doubted, again.valid, again.restated)

@@ -8,7 +8,6 @@ from typing import Any
 from pyspark.sql import DataFrame, Observation, Window
 from pyspark.sql import functions as F
 
-from jobs.memory import Keep
 from jobs.series.points import digests
 from jobs.tables import Tables
 from lake import paths
@@ -76,19 +75,20 @@ class Kept:
             parts = parts.join(F.broadcast(names.select("_series")), "_series", "left_semi")
         return self._first("newest", parts, 1)
 
-    def standing(self, points: DataFrame, keep: Keep, doubted: DataFrame | None = None) -> Standing:
+    def standing(self, points: DataFrame, doubted: DataFrame | None = None) -> Standing:
         """Where the series with these points stand, as far as their points are still those."""
+        # checkpoints of Spark's own: it writes plans out as text, and kept frames within kept frames double it each time
         newest, refits = (self._first(kind, self._parts(kind), number) for kind, number in (("newest", 1), ("refits", KEPT)))
         if doubted is not None:
             newest, refits = (each.join(F.broadcast(doubted), "_series", "left_semi") for each in (newest, refits))
         both = newest.withColumn("is_newest", F.lit(True)).unionByName(refits.withColumn("is_newest", F.lit(False)))
-        before = keep(both)
+        before = both.localCheckpoint()
         found = digests(points, before, self.series)
-        valid = keep(before.join(found, ["_series", "last_at", "points", "digest"], "left_semi"))
+        valid = before.join(found, ["_series", "last_at", "points", "digest"], "left_semi").localCheckpoint()
         order = Window.partitionBy("_series").orderBy(F.desc("last_at"), F.desc("is_newest"))
-        latest = keep(valid.withColumn("place", F.row_number().over(order)).where("place = 1").drop("place"))
+        latest = valid.withColumn("place", F.row_number().over(order)).where("place = 1").drop("place")
         moved = before.where("is_newest").join(latest.where("is_newest"), "_series", "left_anti").select("_series")
-        restated = keep(moved.join(latest.select("_series", "last_at"), "_series", "left"))
+        restated = moved.join(latest.select("_series", "last_at"), "_series", "left")
         return Standing(latest.select(COLUMNS), doubted, valid.where("not is_newest").select(COLUMNS), restated)
 
     def written(self, run: str, judged: DataFrame, counts: Counts, standing: Standing) -> Facts:
