@@ -21,6 +21,7 @@ from local.feeds import start_feeds
 from orchestration.series_backtest import against, backtest
 from orchestration.series_judged import Window, read_watched, read_windows
 from orchestration.series_report import report
+from store.leases import held
 from store.objects import Objects
 from tests.spark.conftest import Lab
 from tests.spark.drivers import ended, started, steps
@@ -243,7 +244,7 @@ def test_points_that_are_gone_and_a_series_that_is_gone_leave_the_table(probes: 
     assert said(probes, "watched") == whole(probes)
 
 
-def test_a_series_that_begins_with_nothing_and_comes_point_by_point_goes_on_from_its_last_refit(lab: Lab) -> None:
+def test_a_series_that_begins_with_nothing_goes_on_point_by_point_and_from_where_it_was_rolled_back_to(lab: Lab) -> None:
     lab.declare("drops", READING, load="append")
     declare(lab, "dripping", input="drops")
     late = {**series("a", 126, 127)[0], "id": "late", "at": "2020-01-01T21:05:00Z"}
@@ -252,6 +253,12 @@ def test_a_series_that_begins_with_nothing_and_comes_point_by_point_goes_on_from
         lab.serve("drops", rows)
         judged_points.append(lab.cycle("dripping")["refined.dripping"]["points"])
     assert judged_points == [0, 124, 1, 5, 6]
+    assert said(lab, "dripping") == whole(lab, "dripping")
+    with held(lab.objects, "table/refined.dripping", "test") as lease:
+        lab.tables.roll_back("refined.dripping", 3, "test", lease)
+    assert len(judged(lab, "dripping")) == 125
+    lab.serve("drops", series("a", 130, 131))
+    assert lab.cycle("dripping")["refined.dripping"]["points"] == 7  # all that came since the publish it went back to
     assert said(lab, "dripping") == whole(lab, "dripping")
 
 
