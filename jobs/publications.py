@@ -84,7 +84,8 @@ def earlier_one(table: str, publications: list[Publication], number: int | None,
     there = ", ".join(str(p.number) for p in older if p.snapshot in snapshots)
     if found is None:
         none = "none: it was published once" if not older else "none: `lake maintain` removed their rows"
-        raise UsageError(f"{table}: got publish {number or 'before'}, expected one of {there or none}")
+        came = f"publish {number}" if number else "no number, the publish before the last"
+        raise UsageError(f"{table}: got {came}, expected one of {there or none}")
     if found.snapshot not in snapshots:
         raise UsageError(
             f"{table}: got publish {found.number}, whose rows `lake maintain` removed; expected one of {there or 'none: no other is left'}"

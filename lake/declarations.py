@@ -13,6 +13,8 @@ from lake.errors import UsageError
 T = TypeVar("T")
 #: How alike two keys are of which one may be meant by the other.
 LIKENESS = 0.7
+#: Kinds of sources, which stand before the keys of a problem's place.
+KINDS = ("rest", "files", "database")
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -70,8 +72,9 @@ def first_problem(validate: Callable[[Any], T], declared: Any, where: str, *mode
 def _described(error: ValidationError, models: Sequence[type[BaseModel]]) -> str:
     problems = sorted(error.errors(include_url=False), key=lambda problem: problem["type"] != "extra_forbidden")
     problem = problems[0]
-    path = [str(part) for part in problem["loc"] if part not in ("rest", "files", "database")]
-    kind, given = problem["type"], problem["input"]
+    kind, given, steps = problem["type"], problem["input"], problem["loc"]
+    is_tagged = steps[:1] and steps[0] in KINDS and (len(steps) > 1 or isinstance(given, dict))
+    path = [str(part) for part in (steps[1:] if is_tagged else steps)]
     if kind == "extra_forbidden":
         return f"{'.'.join(path)}: no such key{_instead(problem['loc'], models)}"
     if kind == "missing":

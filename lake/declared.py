@@ -7,6 +7,7 @@ from typing import Any
 from lake.errors import UsageError
 from lake.model_tables import load_tables
 from lake.rest_source import RestSource
+from lake.series import check_watched
 from lake.settings import Settings
 from lake.source import Source
 from lake.sources import load_sources
@@ -29,6 +30,11 @@ class Declared:
     def tables(self) -> list[str]:
         """Full names of all, each after its inputs."""
         return [*(source.trusted for source in self.sources.values()), *(table.table for table in self.refined.values())]
+
+    def columns(self, name: str) -> dict[str, str]:
+        """The types of an input's columns by name."""
+        columns = self.sources[name].published if name in self.sources else self.refined[name].contract.columns
+        return {column: each.type for column, each in columns.items()}
 
     def closure(self, names: Iterable[str]) -> tuple[list[str], list[str]]:
         """The named sources and refined tables with all they need; everything when none is named.
@@ -77,7 +83,11 @@ def read_declarations(settings: Settings) -> Declared:
     sources = load_sources(settings.sources)
     jobs = settings.code / "jobs"
     refined = in_order(sources, load_tables(jobs))
-    return Declared(sources, {table.name: table for table in refined}, trusted_code(jobs))
+    declared = Declared(sources, {table.name: table for table in refined}, trusted_code(jobs))
+    for table in refined:
+        if table.series:
+            check_watched(f"{table.folder}/{table.name}.yaml", table.series, declared.columns(table.series.input))
+    return declared
 
 
 def referenced(contract: Any) -> list[str]:

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from lake.columns import Declaration, checked_name
+from lake.errors import UsageError
 from lake.expectations import Expectation
 from lake.freshness import FORM, Promise, checked_promise, promised
 from lake.tables import Refined, Table, TableColumn, long_form
@@ -46,7 +47,9 @@ class SeriesModel(Declaration):
     kind: Literal["series"] = Field(description="a detector of unusual points in series")
     description: str = Field(description="one sentence that begins with the grain of its table: `One row per ...`")
     input: str = Field(description="name of a source (its trusted table) or of a refined table")
-    entity: dict[str, TableColumn] = Field(default={}, description="columns that say whose series it is -> type")
+    entity: dict[str, TableColumn] = Field(
+        default={}, description="columns that say whose series it is -> type; when left out the table is one series"
+    )
     time: str = Field(description="timestamp column by which a series is ordered; with the entity the key")
     values: dict[str, SeriesValue] = Field(
         min_length=1, description="numbers that are watched; several are watched together, so that a broken relation is found"
@@ -117,6 +120,23 @@ class SeriesModel(Declaration):
     def facts(self) -> dict[str, Any]:
         """What decides how the table looks."""
         return self.model_dump(mode="json", exclude={"description", "fresh_within"})
+
+
+def check_watched(where: str, series: SeriesModel, columns: dict[str, str]) -> None:
+    """See that the input has the columns that a detector names, of types that it can watch.
+
+    Raises UsageError for the first that it has not.
+    """
+    numbers = [name for name, type_ in columns.items() if type_ not in ("string", "boolean", "date", "timestamp")]
+    instants = [name for name, type_ in columns.items() if type_ in ("date", "timestamp")]
+    asked = [*(("entity", name, list(columns)) for name in series.entity), ("time", series.time, instants)]
+    asked += [(f"values.{name}", name, numbers) for name, each in series.values.items() if each.value is None]
+    for key, name, fitting in asked:
+        if name not in fitting:
+            came = f"{name}, which is {columns[name]}" if name in columns else repr(name)
+            kind = {"entity": "a column", "time": "a date or timestamp"}.get(key, "a number, or an expression as `value`,")
+            listed = ", ".join(fitting) or "which has none"
+            raise UsageError(f"{where}: {key}: got {came}, expected {kind} of {series.input}: {listed}")
 
 
 def series_table(name: str, series: SeriesModel, code: str) -> Refined:

@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING, Any
 
@@ -194,8 +195,13 @@ def in_order(sources: Iterable[str], refined: dict[str, Refined]) -> list[Refine
                 raise UsageError(f"{table.name}.yaml: partition.of: got {name!r}, expected one of {', '.join(table.inputs)}")
         for name in table.inputs:
             if name not in known and name not in refined:
-                where = f"{table.folder}/{table.name}.{'yaml' if table.model else 'py'}"
-                raise UsageError(f"{where}: got input {name!r}, expected one of {', '.join(sorted(known | set(refined)))}")
+                where = f"{table.folder}/{table.name}.{'yaml' if table.model or table.series else 'py'}"
+                there = sorted(known | set(refined))
+                near = [f"{each}?" for each in get_close_matches(name, there, 1)]
+                raise UsageError(
+                    f"{where}: got input {name!r}, "
+                    + (f"did you mean {near[0]}" if near else f"expected one of {', '.join(there)}")
+                )
     ordered: list[Refined] = []
     waiting = dict(refined)
     while waiting:

@@ -29,7 +29,8 @@ def called(settings: Settings, given: Given, world: "World") -> int:
     if given.action == "list":
         return _list(objects, models, given.json)
     if given.name not in models:
-        raise UsageError(f"NAME: got {given.name!r}, expected one of {', '.join(models) or 'none: jobs/models declares none'}")
+        came = "none" if given.name is None else repr(given.name)
+        raise UsageError(f"NAME: got {came}, expected one of {', '.join(models) or 'none: jobs/models declares none'}")
     table = models[given.name]
     if table.series:
         return series_verbs.called(settings, table, given)
@@ -47,7 +48,7 @@ def called(settings: Settings, given: Given, world: "World") -> int:
 
 def _list(objects: Objects, models: dict[str, Refined], as_json: bool) -> int:
     found: list[Document] = []
-    for name, table in models.items():
+    for name, table in sorted(models.items()):
         if table.series:
             found.append({"model": name, "kind": "series"})
             continue

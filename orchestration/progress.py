@@ -128,6 +128,8 @@ def _window_line(event: Event) -> str:
 
 def _table_line(event: Event) -> str:
     state = STATES.get(event["state"], event["state"])
+    if event["state"] in ("maintained", "looked at") and event.get("reason") == "nothing to do":
+        state = "looked at"
     if event["state"] in ("failed", "blocked"):
         return f"  table  {event['table']:<28} {state} {event['reason']}"
     rows = f"{event['rows']:,} rows, " if "rows" in event else ""

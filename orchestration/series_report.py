@@ -19,7 +19,8 @@ def report(table: Refined, watched: Watched, windows: Sequence[Window] = ()) -> 
         f"<h1>{table.name}</h1><p>{escape(table.contract.description)}</p>"
         f"<p class=big><b>{counts['alerts']:,}</b> alerts in {counts['judged']:,} judged points of {len(watched.by_series):,} series, "
         f"{counts['first']:%Y-%m-%d %H:%M} to {counts['last']:%Y-%m-%d %H:%M} UTC</p>"
-        f"<p>Threshold {series.threshold:g}, rest {series.rest} points.</p>"
+        f"<p>Declared: threshold {series.threshold:g}, rest {series.rest} points. The alerts are those of the table, which follows "
+        f"its declaration with the next <code>lake run {table.name}</code>.</p>"
     )
     told = "known windows are shaded; " if windows else ""
     parts = [

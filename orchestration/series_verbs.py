@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from lake.declarations import first_problem
 from lake.errors import UsageError
 from lake.series import SeriesModel
 from lake.settings import Settings
@@ -63,10 +64,15 @@ def _backtest(settings: Settings, table: Refined, given: Given) -> int:
 
     series = _series(table)
     if not given.start or not given.to:
-        raise UsageError("--from, --to: got not both, expected the first instant and where the range ends (UTC)")
+        came = "neither" if not given.start and not given.to else "one alone"
+        raise UsageError(f"--from, --to: got {came}, expected both: the first instant, and where the range ends (UTC)")
     start, end = instant(given.start, "--from"), instant(given.to, "--to")
+    if end <= start:
+        raise UsageError(f"--from, --to: got {given.start} to {given.to}, expected a range that ends after it begins")
     asked = {name: getattr(given, name) for name in ("threshold", "rest", "memory", "calm")}
-    rule = Rule(**{name: getattr(series, name) if value is None else value for name, value in asked.items()})
+    changed = {**series.facts, "description": "", **{name: value for name, value in asked.items() if value is not None}}
+    checked = first_problem(SeriesModel.model_validate, changed, "lake model backtest", SeriesModel)
+    rule = Rule(**{name: getattr(checked, name) for name in asked})
     windows = read_windows(Path(given.truth), series) if given.truth else []
     found = backtest(settings, table, start, end, rule)
     known = against([w for w in windows if start <= w.end and w.start < end], found, series) if windows else {}
