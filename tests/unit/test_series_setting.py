@@ -83,8 +83,8 @@ def test_numbers_and_expressions_of_the_input_can_be_watched() -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ({"threshold": 7.0}, "lake model backtest: threshold: got 7.0, expected less than or equal to 3"),
-        ({"rest": -3}, "lake model backtest: rest: got -3, expected"),
+        ({"threshold": 7.0}, "backtest: threshold: got 7.0, expected less than or equal to 3"),
+        ({"rest": -3}, "backtest: rest: got -3, expected"),
         ({"to": "2020-01-01"}, "expected a range that ends after it begins"),
         ({"to": None}, "got one alone, expected both"),
     ],
