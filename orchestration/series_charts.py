@@ -42,6 +42,8 @@ def series_panels(times: Sequence[float], panels: Sequence[Panel], marks: Sequen
         at = x.at(mark.at)
         box = f'x1="{at:.1f}" y1="{TOP + 14}" x2="{at:.1f}" y2="{bottom}"'
         parts.append(f'<line class="alert" {box}><title>{escape(mark.words)}</title></line>')
+    for number, panel in enumerate(panels):  # last, so that no line runs through a name
+        parts.append(f'<text class="panel" x="{LEFT}" y="{TOP + number * (EACH + GAP) + 12}">{escape(panel.name)}</text>')
     for number in range(6):
         at = times[0] + (times[-1] - times[0]) * number / 5
         place = "end" if number == 5 else ""
@@ -59,7 +61,6 @@ def _panel(times: Sequence[float], panel: Panel, x: Axis, top: float) -> list[st
     y = Axis(low - margin, high + margin, top + EACH, top + 18)
     parts = [line(LEFT, y.at(tick), WIDTH - RIGHT, y.at(tick), "grid") for tick in y.ticks()]
     parts += [f'<text class="tick end" x="{LEFT - 6}" y="{y.at(tick) + 4:.1f}">{tick:g}</text>' for tick in y.ticks()]
-    parts.append(f'<text class="panel" x="{LEFT}" y="{top + 12}">{escape(panel.name)}</text>')
     parts.append(f'<path class="curve" d="{_band(times, panel.values, x, y)}"/>')
     if panel.limits:
         parts.append(f'<path class="limit" fill="none" d="{_band(times, panel.limits, x, y)}"/>')
