@@ -16,7 +16,7 @@ from api.rows import Asked, answered, cursor_of, page_of
 from api.served import Served
 from api.tables import Table
 from sql.engine import Terms
-from store.freshness import Fresh
+from store.freshness import Fresh, facts
 
 DEFAULT_LIMIT = 100
 FILTERS = {
@@ -127,14 +127,8 @@ def _list(request: Request, served: Served) -> dict[str, Any]:
 
 
 def _age(table: Table, fresh: Fresh | None, now: datetime) -> dict[str, Any]:
-    """How long ago it was published, and as of when it holds its inputs; nothing is known of the latter where nobody declared it."""
-    return {
-        "age_seconds": table.age_seconds(now),
-        "as_of": fresh.at if fresh else None,
-        "because": fresh.as_of.why if fresh else None,
-        "fresh_within": fresh.promise if fresh else None,
-        "is_kept": fresh.is_kept if fresh else None,
-    }
+    """How long ago it was published, and as of when it holds its inputs."""
+    return {"age_seconds": table.age_seconds(now), **facts(fresh)}
 
 
 def _description(request: Request, table: Table, age: dict[str, Any]) -> dict[str, Any]:

@@ -128,20 +128,12 @@ def declared_of(declarations: Declarations) -> dict[str, Declared]:
         hidden = frozenset(name for name, column in source.columns.items() if column.pii)
         meanings = {name: column.description or "" for name, column in source.published.items()}
         found[source.trusted] = Declared(
-            source.description,
-            tuple(source.key),
-            meanings,
-            hidden,
-            source.schedule,
-            source.declaration,
+            source.description, tuple(source.key), meanings, hidden, source.schedule, source.declaration
         )
     for table in declarations.refined.values():
         meanings = {name: column.description or "" for name, column in table.contract.columns.items()}
         found[table.table] = Declared(
-            table.contract.description,
-            tuple(table.contract.key),
-            meanings,
-            fingerprint=table.declaration,
+            table.contract.description, tuple(table.contract.key), meanings, fingerprint=table.declaration
         )
     return found
 

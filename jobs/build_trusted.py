@@ -154,9 +154,9 @@ class TrustedBuild:
         if is_compared:
             current = self.tables.read(self.entry["table"], self.published[0].snapshot)
             accepted = trusted.changed_rows(accepted, current, source)
-        if has_repeats or is_compared:
-            accepted = keep(accepted)
-        if has_repeats or is_compared or not is_one_run:
+        is_plain = not has_repeats and not is_compared
+        accepted = accepted if is_plain else keep(accepted)
+        if not (is_plain and is_one_run):
             found = trusted.run_counts(judged, accepted).collect()
         return accepted, _checked_counts(self.entry["table"], runs, found)
 

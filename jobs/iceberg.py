@@ -1,6 +1,6 @@
 """Iceberg's Java API as the table module needs it: names, branches, and transactions that a stale owner cannot commit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -181,31 +181,28 @@ def drop_branches(spark: SparkSession, table: str, beginning: str, swept: str = 
 def _only_in(java_table: Any, names: list[str]) -> list[Any]:
     """The snapshots that led to these branches and to nothing else."""
     refs = {str(name): int(ref.snapshotId()) for name, ref in java_table.refs().items()}
-    others = {ancestor for name, head in refs.items() if name not in names for ancestor in _line(java_table, head)}
-    found = {ancestor: snapshot for name in names for ancestor, snapshot in _line(java_table, refs[name]).items()}
+    others = {int(each.snapshotId()) for name, head in refs.items() if name not in names for each in _line(java_table, head)}
+    found = {int(each.snapshotId()): each for name in names for each in _line(java_table, refs[name])}
     return [snapshot for ancestor, snapshot in found.items() if ancestor not in others]
-
-
-def _line(java_table: Any, head: int) -> dict[int, Any]:
-    """A snapshot and all it came from, as far as the table remembers."""
-    line: dict[int, Any] = {}
-    snapshot = java_table.snapshot(head)
-    while snapshot is not None:
-        line[int(snapshot.snapshotId())] = snapshot
-        parent = snapshot.parentId()
-        snapshot = None if parent is None else java_table.snapshot(parent)
-    return line
 
 
 def line_between(java_table: Any, before: int, after: int | str) -> list[Any] | None:
     """The snapshots that led from one to the other, newest first; None when none did, or one is gone."""
-    line = []
-    snapshot = java_table.snapshot(after)
-    while snapshot is not None and int(snapshot.snapshotId()) != before:
+    line: list[Any] = []
+    for snapshot in _line(java_table, after):
+        if int(snapshot.snapshotId()) == before:
+            return line
         line.append(snapshot)
+    return None
+
+
+def _line(java_table: Any, head: int | str) -> Iterator[Any]:
+    """A snapshot, by its id or its branch, and all it came from, newest first, as far as the table remembers."""
+    snapshot = java_table.snapshot(head)
+    while snapshot is not None:
+        yield snapshot
         parent = snapshot.parentId()
         snapshot = None if parent is None else java_table.snapshot(parent)
-    return None if snapshot is None else line
 
 
 @dataclass(frozen=True)

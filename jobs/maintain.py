@@ -15,7 +15,7 @@ from jobs.schedule import AT_ONCE, give_up
 from jobs.tables import Tables
 from lake import paths
 from lake.errors import LakeError, LockedError
-from lake.upkeep import Expiry, told
+from lake.upkeep import NOTHING_TO_DO, Expiry, told
 from store.catalog import STAGING
 from store.documents import encoded
 from store.effects import effect
@@ -63,7 +63,7 @@ class Upkeep:
         try:
             with java_errors(entry["table"]):
                 facts = self._looked(entry) if lease is None else self._maintained(entry, lease)
-            record = {"outcome": "maintained" if lease else "looked at", **facts, "reason": told(facts) or "nothing to do"}
+            record = {"outcome": "maintained" if lease else "looked at", **facts, "reason": told(facts) or NOTHING_TO_DO}
         except LockedError as error:
             record = _locked(error)
         except LakeError as error:

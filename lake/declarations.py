@@ -1,6 +1,6 @@
 """Reading a YAML declaration, and saying what is wrong with it in one line that helps."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -93,12 +93,17 @@ def _described(error: ValidationError, models: Sequence[type[BaseModel]]) -> str
     return f"{place}{shown}{message}"
 
 
+def instead(word: str, known: Collection[str]) -> str:
+    """What stands behind a word that nobody knows: the one that was probably meant, or those there are."""
+    near = get_close_matches(word, known, 1, LIKENESS)
+    return f"; did you mean {near[0]!r}?" if near else f", expected one of {', '.join(sorted(known))}"
+
+
 def _instead(place: Sequence[int | str], models: Sequence[type[BaseModel]]) -> str:
     """The key that was probably meant, or those that may stand there."""
     there = _models_at(place, models)
     known = {field.alias or name for model in there for name, field in model.model_fields.items()}
-    near = get_close_matches(str(place[-1]), known, 1, LIKENESS)
-    return f"; did you mean {near[0]!r}?" if near else f", expected one of {', '.join(sorted(known))}"
+    return instead(str(place[-1]), known)
 
 
 def _models_at(place: Sequence[int | str], models: Sequence[type[BaseModel]]) -> Sequence[type[BaseModel]]:

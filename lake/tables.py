@@ -5,14 +5,13 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, field_validator, model_validator
 
 from lake.columns import Declaration, checked_name, checked_type
-from lake.declarations import first_problem, parse_yaml
+from lake.declarations import first_problem, instead, parse_yaml
 from lake.errors import UsageError
 from lake.expectations import Expectation, Unique
 from lake.freshness import FORM, Promise
@@ -196,12 +195,7 @@ def in_order(sources: Iterable[str], refined: dict[str, Refined]) -> list[Refine
         for name in table.inputs:
             if name not in known and name not in refined:
                 where = f"{table.folder}/{table.name}.{'yaml' if table.model or table.series else 'py'}"
-                there = sorted(known | set(refined))
-                near = [f"{each}?" for each in get_close_matches(name, there, 1)]
-                raise UsageError(
-                    f"{where}: got input {name!r}, "
-                    + (f"did you mean {near[0]}" if near else f"expected one of {', '.join(there)}")
-                )
+                raise UsageError(f"{where}: got input {name!r}{instead(name, known | set(refined))}")
     ordered: list[Refined] = []
     waiting = dict(refined)
     while waiting:

@@ -4,6 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+#: The reason of a table that upkeep left as it was.
+NOTHING_TO_DO = "nothing to do"
+
 
 @dataclass(frozen=True)
 class Expiry:

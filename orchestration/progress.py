@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any, TextIO
 
+from lake.upkeep import NOTHING_TO_DO
 from orchestration.pace import Pace
 from orchestration.printing import size
 
@@ -128,7 +129,7 @@ def _window_line(event: Event) -> str:
 
 def _table_line(event: Event) -> str:
     state = STATES.get(event["state"], event["state"])
-    if event["state"] in ("maintained", "looked at") and event.get("reason") == "nothing to do":
+    if event.get("reason") == NOTHING_TO_DO:
         state = "looked at"
     if event["state"] in ("failed", "blocked"):
         return f"  table  {event['table']:<28} {state} {event['reason']}"

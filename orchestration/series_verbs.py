@@ -70,7 +70,7 @@ def _backtest(settings: Settings, table: Refined, given: Given) -> int:
     if end <= start:
         raise UsageError(f"--from, --to: got {given.start} to {given.to}, expected a range that ends after it begins")
     asked = {name: getattr(given, name) for name in ("threshold", "rest", "memory", "calm")}
-    changed = {**series.facts, "description": "", **{name: value for name, value in asked.items() if value is not None}}
+    changed = {**series.model_dump(mode="json"), **{name: value for name, value in asked.items() if value is not None}}
     checked = first_problem(SeriesModel.model_validate, changed, "backtest", SeriesModel)
     rule = Rule(**{name: getattr(checked, name) for name in asked})
     windows = read_windows(Path(given.truth), series) if given.truth else []

@@ -67,10 +67,10 @@ def _lake(settings: Settings) -> tuple[dict[str, Any], list[str]]:
 
 
 def _facts(fresh: "Fresh | None") -> dict[str, Any]:
-    if fresh is None:
-        return {"as_of": None, "because": None, "fresh_within": None, "is_kept": None}
-    at = fresh.at.isoformat() if fresh.at else None
-    return {"as_of": at, "because": fresh.as_of.why, "fresh_within": fresh.promise, "is_kept": fresh.is_kept}
+    from store.freshness import facts
+
+    told = facts(fresh)
+    return {**told, "as_of": told["as_of"].isoformat() if told["as_of"] else None}
 
 
 def _broken(fresh: "Fresh", now: datetime) -> str:

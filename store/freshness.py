@@ -35,6 +35,13 @@ class Fresh:
         return self.as_of.at.replace(microsecond=0) if self.as_of.at else None
 
 
+def facts(fresh: Fresh | None) -> dict[str, Any]:
+    """As of when a table holds its inputs, why, and its promise; nothing of a table that nobody declared."""
+    if fresh is None:
+        return dict.fromkeys(("as_of", "because", "fresh_within", "is_kept"))
+    return {"as_of": fresh.at, "because": fresh.as_of.why, "fresh_within": fresh.promise, "is_kept": fresh.is_kept}
+
+
 class Freshness:
     """How fresh the declared tables of a lake are; what cannot change is kept: a state by its tag, the first run behind a mark."""
 

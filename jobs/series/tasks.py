@@ -43,11 +43,6 @@ class Pending:
     track: Track
     history: Series
 
-    @property
-    def whole(self) -> Series:
-        """All points that count, from the first on; only of a series that is to be fitted."""
-        return joined(self.history, finite(Series(self.points.times, self.points.values)))
-
 
 def judged_schema(series: SeriesModel) -> str:
     """One row per series: its entity, its judged points in order of time, where it stands, and how often it was fitted."""
@@ -64,7 +59,7 @@ def training_sets(series: SeriesModel) -> Task:
     def task(batches: Batches) -> Batches:
         for batch in batches:
             for name, pending in zip(batch.column("_series").to_pylist(), _pending(batch, series), strict=True):
-                sets = [(each.at_row, packed_training(each)) for each in _trainings(pending, setting).values() if each]
+                sets = [(each.at_row, packed_training(each)) for each in _trainings(pending, setting)]
                 rows, packed = zip(*sets, strict=True) if sets else ((), ())
                 names = pa.array([name] * len(sets), pa.string())
                 arrays = [names, pa.array(rows, pa.int64()), pa.array(packed, pa.binary())]
@@ -93,19 +88,23 @@ def judgements(series: SeriesModel) -> Task:
     return task
 
 
-def _trainings(pending: Pending, setting: Setting) -> dict[int, TrainingSet | None]:
-    """What the refits learn from that are due while these points are judged, by the points before each."""
+def _trainings(pending: Pending, setting: Setting) -> Iterator[TrainingSet]:
+    """What the refits learn from that are due while these points are judged; none of one that has too little to learn from."""
     before = pending.track.rows
     marks = due(before - 1, before + int(is_finite(pending.points).sum()) - 1, setting)
     if not marks:
-        return {}
-    whole = pending.whole
-    return {at_row: training_set(whole, at_row, setting, learned(whole, setting)) for at_row in marks}
+        return
+    whole = joined(pending.history, finite(Series(pending.points.times, pending.points.values)))
+    constants = learned(whole, setting)
+    for at_row in marks:
+        training = training_set(whole, at_row, setting, constants)
+        if training is not None:
+            yield training
 
 
 def _fits(pending: Pending, setting: Setting) -> dict[int, Fit]:
-    sets = (each for each in _trainings(pending, setting).values() if each)
-    return {each.at_row: fits_from(each, centres(each.points(), each.k, each.seed)) for each in sets}
+    found = _trainings(pending, setting)
+    return {each.at_row: fits_from(each, centres(each.points(), each.k, each.seed)) for each in found}
 
 
 def _given_fits(fits: list[dict[str, Any]] | None) -> dict[int, Fit]:
